@@ -1,0 +1,36 @@
+# `make` sets up and runs the pipeline; `make test` sets up and proves the code. Neither sets up twice.
+
+PYTHON ?= python3
+VENV := .venv
+# DVC runs each stage as `python -m ...`: the environment's python must be the one it finds.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: all setup test schema constraints
+
+all: setup
+	dvc repro
+
+setup: $(VENV)/installed
+
+# The mark is made last, so that an installation that was cut off starts again.
+$(VENV)/installed: constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, and this is $$($(PYTHON) -V). Try: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement constraints.txt
+	touch $@
+
+test: setup
+	ruff format --check
+	ruff check
+	mypy
+	pytest
+
+# The JSON schema by which editors complete and check params.yaml.
+schema: setup
+	python -m mnist.hyperparameters > params.schema.json
+
+# The exact versions that the environment holds, for every Python and system; needs uv.
+constraints:
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --generate-hashes \
+	  --no-emit-index-url --quiet --custom-compile-command "make constraints" --output-file constraints.txt
