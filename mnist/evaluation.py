@@ -1,0 +1,102 @@
+"""How good a network is: loss, accuracy, confusion matrix, figures for each class, and what it gets most wrong."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist.arrays import ByteArray, FloatArray
+from mnist.dataset import CLASSES, Dataset, one_hot
+from mnist.losses import LOSSES
+from mnist.network import Layer, Network
+from mnist.normalisation import identity
+
+
+@dataclass(frozen=True)
+class Score:
+    """Loss and accuracy over a number of images, kept as sums so that the scores of two batches can be added."""
+
+    images: int = 0
+    loss_sum: float = 0.0
+    correct: int = 0
+
+    @classmethod
+    def of(cls, output: Layer, targets: FloatArray, loss: str) -> Self:
+        """Return the score of what the last layer says of a batch, against one-hot `targets` (images, 10)."""
+        images = len(targets)
+        right = output.a.argmax(axis=1) == targets.argmax(axis=1)
+        return cls(images, images * LOSSES[loss].value(output.z, output.a, targets), int(np.count_nonzero(right)))
+
+    def __add__(self, other: "Score") -> "Score":
+        """Return the score over the images of both."""
+        return Score(self.images + other.images, self.loss_sum + other.loss_sum, self.correct + other.correct)
+
+    @property
+    def loss(self) -> float:
+        """The mean loss of an image; not a number where there are no images."""
+        return self.loss_sum / self.images if self.images else math.nan
+
+    @property
+    def accuracy(self) -> float:
+        """The fraction of images whose largest output is that of their class; not a number as `loss`."""
+        return self.correct / self.images if self.images else math.nan
+
+
+def score(network: Network, dataset: Dataset, loss: str) -> Score:
+    """Return the score of a network on a dataset of any size, `loss` being a key of LOSSES."""
+    dtype = network.architecture.dtype
+    total = Score()
+    for piece in dataset.chunks():
+        total += Score.of(network.forward(piece.images)[-1], one_hot(piece.labels, dtype), loss)
+    return total
+
+
+def predict(network: Network, dataset: Dataset) -> FloatArray:
+    """Return the network's outputs for all images, shape (images, 10)."""
+    return np.concatenate([network.forward(piece.images)[-1].a for piece in dataset.chunks()])
+
+
+def confusion_matrix(labels: ByteArray, predictions: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return how often class i was taken for class j, shape (10, 10)."""
+    pairs = labels.astype(np.int64) * CLASSES + predictions
+    counts: NDArray[np.int64] = np.bincount(pairs, minlength=CLASSES * CLASSES)
+    return counts.reshape(CLASSES, CLASSES)
+
+
+def precision_and_recall(confusion: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return two figures for each class, shape (10,) each.
+
+    Precision: of the images taken for the class, the fraction that are of it. Recall: of the images of the class, the
+    fraction taken for it. A fraction of nothing is 0.
+    """
+    hits, taken, present = np.diagonal(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+    return hits / np.maximum(taken, 1), hits / np.maximum(present, 1)
+
+
+def worst_mistakes(outputs: FloatArray, labels: ByteArray, count: int) -> NDArray[np.int64]:
+    """Return which images the network gets most wrong, worst first, at most `count`.
+
+    The measure is how far the output of the wrong class stands above that of the right one.
+    """
+    lead = outputs.max(axis=1) - outputs[np.arange(len(labels)), labels]
+    worst: NDArray[np.int64] = np.argsort(-lead, kind="stable")[:count]
+    return worst[lead[worst] > 0]
+
+
+def _as_trained(network: Network) -> Network:
+    return network
+
+
+def _without_normalisation(network: Network) -> Network:
+    return network.with_normalisation(identity())
+
+
+EVALUATION_IMAGES: dict[str, Callable[[Network], Network]] = {
+    "normalized": _as_trained,
+    # The notebook's slip: it normalised the images it trained on, but not those it tested on.
+    "raw": _without_normalisation,
+}
+"""`evaluation_images` in params.yaml -> the network to evaluate."""

@@ -1,0 +1,101 @@
+"""Files that are either whole or not there (write beside, flush to disk, rename), and the plain formats in them."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist.errors import MnistError
+
+
+class DamagedFileError(MnistError):
+    """A file that the project wrote and that does not hold any more what was written."""
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path` only once it is complete and on disk.
+
+    Until the block ends without an error, `path` holds what it held before; after an error the unfinished file is
+    removed. Missing folders are made.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write.
+
+    Yields
+    ------
+    BinaryIO
+        The unfinished file, open for writing.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written, or the disk is full.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The process number keeps two writers of one file apart; the file is in the same folder because a rename is atomic
+    # only within a file system.
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with unfinished.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Bring the rename itself to disk, where the system lets a folder be opened (not on Windows)."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def save_bytes(path: Path, data: bytes) -> None:
+    """Write a file of bytes that are in memory."""
+    with atomic_write(path) as file:
+        file.write(data)
+
+
+def save_json(path: Path, value: dict[str, Any] | list[Any]) -> None:
+    """Write JSON for people and programs; the same value gives the same bytes."""
+    save_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def save_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table with one line of names."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    save_bytes(path, text.getvalue().encode())
+
+
+def save_array(path: Path, values: NDArray[Any]) -> None:
+    """Write one array as a .npy file."""
+    with atomic_write(path) as file:
+        np.save(file, values, allow_pickle=False)
+
+
+def load_array(path: Path) -> NDArray[Any]:
+    """Map a .npy file into memory, read-only; raises DamagedFileError where it is not one, OSError where none is."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise DamagedFileError(f"{path}: is damaged ({error}); `dvc repro --force` makes it again") from error
+    # A plain view: numpy.memmap itself takes several times as long to index.
+    return np.asarray(array)

@@ -1,0 +1,152 @@
+"""Everything that params.yaml says, as one typed model, checked as a whole before any work starts."""
+
+import difflib
+import math
+import reprlib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError, model_validator
+
+from mnist.errors import MnistError
+
+BATCH_POSITIONS = 100
+"""The number of positions that `normalize: min_max_by_position` tells apart: the notebook's batch size."""
+
+
+class HyperparameterError(MnistError):
+    """A file of hyperparameters that cannot be read, or a value in it that is not allowed."""
+
+
+def _number(value: object) -> object:
+    """Read text that is a number, such as the 1e-05 that YAML 1.1 takes for text, and refuse true and false."""
+    if isinstance(value, bool):
+        raise ValueError("Input should be a number, not true or false")
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            raise ValueError("Input should be a number") from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("Input should be a finite number")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+Count = Annotated[int, BeforeValidator(_number)]
+Width = Annotated[Count, Field(ge=1, le=100_000)]
+
+
+class Hyperparameters(BaseModel):
+    """A complete recipe: what to prepare, what to build, how to train it, how to evaluate it.
+
+    No key has a default here: what a run does stands in its params.yaml and nowhere else.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, title="Hyperparameters of the MNIST pipeline")
+
+    seed: Count = Field(ge=0, lt=2**63, description="every random choice follows from this number")
+
+    validation: Count = Field(ge=0, description="training images that are held back to measure progress; 0: none")
+    normalize: Literal["unit", "standardize", "min_max_by_position"] = Field(
+        description="from pixels 0..255 to network inputs: 0..1; mean 0 and deviation 1; the notebook's"
+    )
+
+    hidden: list[Width] = Field(max_length=100, description="widths of the hidden layers; []: none")
+    activation: Literal["sigmoid", "tanh", "relu", "sigmoid_rounded_derivative"] = Field(
+        description="what follows the matrix product in each hidden layer; the last is the notebook's"
+    )
+    bias: StrictBool = Field(description="whether layers add a bias after the matrix product")
+    initializer: Literal["lecun_normal", "he_normal", "standard_normal"] = Field(
+        description="variance of the first weights: 1 / fan-in; 2 / fan-in; 1, the notebook's"
+    )
+    dtype: Literal["float32", "float64"] = Field(description="precision of all arithmetic")
+
+    loss: Literal[
+        "softmax_cross_entropy", "binary_cross_entropy", "squared_error", "squared_error_shown_as_cross_entropy"
+    ] = Field(description="what training makes small; the last is the notebook's")
+    reduction: Literal["mean", "sum"] = Field(description="eta multiplies this of the gradients of a batch")
+    eta: Number = Field(gt=0, description="learning rate")
+    alpha: Number = Field(ge=0, lt=1, description="momentum: how much of the last update goes into the next; 0: none")
+    momentum: Literal["heavy_ball", "nesterov", "last_step"] = Field(
+        description="how it goes in; last_step, the notebook's, forgets all but one update"
+    )
+    schedule: Literal["constant", "linear", "cosine"] = Field(description="how eta falls from its first value to 0")
+    epochs: Count = Field(ge=1, le=1_000_000, description="passes over the training images")
+    batch_size: Count = Field(ge=1, description="images in one update")
+    order: Literal["shuffled", "file"] = Field(
+        description="of the training images in an epoch; file, the notebook's, drops a partial last batch"
+    )
+
+    evaluation_images: Literal["normalized", "raw"] = Field(
+        description="evaluate on images normalised as in training or, as the notebook did, on raw ones"
+    )
+
+    @model_validator(mode="after")
+    def _check_combinations(self) -> Self:
+        if self.normalize == "min_max_by_position" and self.batch_size % BATCH_POSITIONS:
+            raise ValueError(
+                f"normalize = 'min_max_by_position' tells {BATCH_POSITIONS} positions in a batch apart; batch_size "
+                f"should be a multiple of {BATCH_POSITIONS}, not {self.batch_size}; or set normalize = 'unit'"
+            )
+        if self.loss == "squared_error_shown_as_cross_entropy" and not self.activation.startswith("sigmoid"):
+            raise ValueError(
+                "loss = 'squared_error_shown_as_cross_entropy' needs outputs between 0 and 1, so that activation "
+                f"should be a sigmoid, not {self.activation!r}; or set loss = 'squared_error'"
+            )
+        return self
+
+    @classmethod
+    def load(cls, path: Path, **overrides: int) -> Self:
+        """Read and check a params.yaml.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        **overrides
+            Values that take the place of the file's.
+
+        Raises
+        ------
+        HyperparameterError
+            The file is missing, is not YAML, or says something that is not allowed; the text lists every fault.
+        """
+        try:
+            values = yaml.safe_load(path.read_bytes())
+        except OSError as error:
+            raise HyperparameterError(f"{path}: cannot be read: {error.strerror}") from error
+        except RecursionError:
+            raise HyperparameterError(f"{path}: nested too deeply to be a file of hyperparameters") from None
+        # PyYAML raises ValueError for numbers and dates that Python does not have.
+        except (yaml.YAMLError, ValueError) as error:
+            raise HyperparameterError(f"{path}: is not YAML: {error}") from error
+        if not isinstance(values, dict):
+            raise HyperparameterError(f"{path}: should be lines of `key: value`, not {_shorten(values)}")
+        try:
+            return cls.model_validate({str(key): value for key, value in values.items()} | overrides)
+        except ValidationError as error:
+            faults = [cls._describe(fault) for fault in error.errors(include_url=False)]
+            raise HyperparameterError("\n  ".join([f"{path}:", *faults])) from None
+
+    @classmethod
+    def _describe(cls, fault: Any) -> str:
+        """Put one of pydantic's findings into a line: key, value, what is allowed, what the key means."""
+        if not fault["loc"]:
+            return str(fault["ctx"]["error"])
+        key = str(fault["loc"][0])
+        if fault["type"] == "extra_forbidden":
+            alike = difflib.get_close_matches(key, cls.model_fields, n=1)
+            return f"{key}: there is no such key" + (f"; did you mean {alike[0]}?" if alike else "")
+        meaning = f"({key}: {cls.model_fields[key].description})"
+        if fault["type"] == "missing":
+            return f"{key}: is missing {meaning}"
+        place = ".".join(map(str, fault["loc"]))
+        rule = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        return f"{place} = {_shorten(fault['input'])}: {rule} {meaning}"
+
+
+def _shorten(value: object) -> str:
+    """Show a value from a file in a bounded space, however large or nested it is."""
+    return reprlib.repr(value)

