@@ -1,0 +1,28 @@
+"""Check the training images, hold some back for validation, and fit the normalisation to the others."""
+
+from mnist import idx
+from mnist.dataset import check_raw, raw_chunks, save_prepared, stratified_split
+from mnist.hyperparameters import Hyperparameters
+from mnist.normalisation import NORMALIZERS, save_normalisation
+from mnist.randomness import generator
+from mnist.sources import TRAIN_IMAGES, TRAIN_LABELS
+from stages.command import RAW, Workspace, run
+
+
+def prepare(parameters: Hyperparameters, workspace: Workspace) -> None:
+    """Write training set, validation set and normalisation; the test images stay closed."""
+    images, labels_file = RAW / TRAIN_IMAGES.name, RAW / TRAIN_LABELS.name
+    check_raw(images, labels_file)
+    labels = idx.read(labels_file)
+    held_back = stratified_split(labels, parameters.validation, generator(parameters.seed, "split"))
+
+    for name, chosen in {"train": ~held_back, "validation": held_back}.items():
+        save_prepared(workspace.prepared, name, raw_chunks(images, chosen), labels[chosen])
+        print(f"{name}: {chosen.sum():,} images")
+
+    normalisation = NORMALIZERS[parameters.normalize](raw_chunks(images, ~held_back))
+    save_normalisation(workspace.prepared / "normalisation.npy", normalisation)
+
+
+if __name__ == "__main__":
+    run(prepare, __doc__)

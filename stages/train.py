@@ -1,0 +1,43 @@
+"""Train the network on the training set, and keep the network and how it got there."""
+
+import time
+
+from tqdm import tqdm
+
+from mnist.dataset import load_prepared
+from mnist.files import save_csv
+from mnist.hyperparameters import Hyperparameters
+from mnist.normalisation import load_normalisation
+from mnist.storage import Model, save_model
+from mnist.training import Epoch, TrainingState, train
+from stages.command import Workspace, run
+
+
+def train_network(parameters: Hyperparameters, workspace: Workspace) -> None:
+    """Write the trained network and the history of its training."""
+    training = load_prepared(workspace.prepared, "train")
+    validation = load_prepared(workspace.prepared, "validation")
+    normalisation = load_normalisation(workspace.prepared / "normalisation.npy")
+
+    state = TrainingState.initial(parameters, normalisation)
+    print(state.network.architecture)
+    start = time.perf_counter()
+    # disable=None: no bar where nobody looks, as in a log file.
+    with tqdm(total=parameters.epochs * len(training), unit=" images", unit_scale=True, disable=None) as bar:
+        for progress in train(state, training, validation, parameters):
+            bar.set_description(f"epoch {progress.epoch}/{parameters.epochs}", refresh=False)
+            bar.set_postfix_str(f"loss {progress.loss:.4f}, accuracy {progress.accuracy:.2%}", refresh=False)
+            bar.update((progress.epoch - 1) * len(training) + progress.images - bar.n)
+    last = state.history[-1]
+    print(f"{last.epoch} epochs in {time.perf_counter() - start:.1f} s: {_describe(last)}")
+
+    save_model(workspace.model, Model(state.network, parameters.model_dump(exclude={"evaluation_images"})))
+    save_csv(workspace.plots / "history.csv", Epoch._fields, state.history)
+
+
+def _describe(epoch: Epoch) -> str:
+    return f"training accuracy {epoch.train_accuracy:.2%}, validation accuracy {epoch.validation_accuracy:.2%}"
+
+
+if __name__ == "__main__":
+    run(train_network, __doc__)
