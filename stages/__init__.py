@@ -1,1 +1,1 @@
-"""The pipeline's steps, in order: `download`, `prepare`, `train`, `evaluate`; dvc.yaml says what each reads and writes."""
+"""The steps of the pipeline: `download`, `prepare`, `train`, `evaluate`; dvc.yaml says what each reads and writes."""

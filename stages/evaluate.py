@@ -1,0 +1,50 @@
+"""Measure the trained network: the only stage that opens the test images."""
+
+from mnist.dataset import load_prepared, read_raw
+from mnist.evaluation import (
+    EVALUATION_IMAGES,
+    confusion_matrix,
+    precision_and_recall,
+    predict,
+    score,
+    worst_mistakes,
+)
+from mnist.files import save_csv, save_json
+from mnist.hyperparameters import Hyperparameters
+from mnist.pictures import save_digits, save_weights
+from mnist.sources import TEST_IMAGES, TEST_LABELS
+from mnist.storage import load_model
+from stages.command import RAW, Workspace, run
+
+MISTAKES = 40
+
+
+def evaluate(parameters: Hyperparameters, workspace: Workspace) -> None:
+    """Write the figures of the network, and what to look at beside them."""
+    model = load_model(workspace.model)
+    network = EVALUATION_IMAGES[parameters.evaluation_images](model.network)
+    test = read_raw(RAW / TEST_IMAGES.name, RAW / TEST_LABELS.name)
+    datasets = {name: load_prepared(workspace.prepared, name) for name in ("train", "validation")} | {"test": test}
+
+    scores = {name: score(network, dataset, model.loss) for name, dataset in datasets.items() if len(dataset)}
+    print(", ".join(f"{name} accuracy {score.accuracy:.2%}" for name, score in scores.items()))
+    outputs = predict(network, test)
+    predictions = outputs.argmax(axis=1)
+    precision, recall = precision_and_recall(confusion_matrix(test.labels, predictions))
+
+    metrics: dict[str, dict[str, object]] = {
+        name: {"loss": score.loss, "accuracy": score.accuracy} for name, score in scores.items()
+    }
+    # Lists, a figure for each digit: DVC leaves them out of its tables, where twenty more columns would hide the rest.
+    metrics["test"] |= {"precision": precision.tolist(), "recall": recall.tolist()}
+    save_json(workspace.scores, metrics)
+    save_csv(workspace.plots / "predictions.csv", ("actual", "predicted"), zip(test.labels, predictions, strict=True))
+
+    worst = worst_mistakes(outputs, test.labels, MISTAKES)
+    captions = [f"{test.labels[image]}, not {predictions[image]}" for image in worst]
+    save_digits(workspace.plots / "mistakes.png", test.images[worst], captions)
+    save_weights(workspace.plots / "first_layer.png", network.weights[0])
+
+
+if __name__ == "__main__":
+    run(evaluate, __doc__)

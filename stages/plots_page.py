@@ -1,0 +1,39 @@
+"""Make the page that `dvc plots show` fills in, the scripts that draw within it, so that it opens without internet.
+
+DVC's own page loads them from the web. Here they come from the package vl-convert-python, which brings them along.
+"""
+
+import vl_convert
+
+from mnist.files import save_bytes
+from mnist.hyperparameters import Hyperparameters
+from stages.command import Workspace, run
+
+# DVC replaces {plot_divs} and {refresh_tag}; the {scripts} of its own page, those on the web, are left out.
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+{refresh_tag}
+<title>MNIST from scratch: plots</title>
+<style>
+  body { font-family: system-ui, sans-serif; margin: 2rem; }
+  body > div { display: inline-block; margin: 0 2rem 2rem 0; vertical-align: top; }
+</style>
+<script>SCRIPTS</script>
+</head>
+<body>
+{plot_divs}
+</body>
+</html>
+"""
+
+
+def plots_page(_: Hyperparameters, workspace: Workspace) -> None:
+    """Write the page."""
+    page = PAGE.replace("SCRIPTS", vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed"))
+    save_bytes(workspace.plots / "page.html", page.encode())
+
+
+if __name__ == "__main__":
+    run(plots_page, __doc__)
