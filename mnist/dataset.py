@@ -43,10 +43,10 @@ class Dataset:
         """Return the number of images."""
         return len(self.labels)
 
-    def chunks(self) -> Iterator["Dataset"]:
+    def chunks(self, size: int = 1000) -> Iterator["Dataset"]:
         """Yield the dataset in pieces that bound the memory of whoever works through it, in order."""
-        for start in range(0, len(self), _CHUNK):
-            piece = slice(start, start + _CHUNK)
+        for start in range(0, len(self), size):
+            piece = slice(start, start + size)
             yield Dataset(self.images[piece], self.labels[piece])
 
 

@@ -82,8 +82,8 @@ def worst_mistakes(outputs: FloatArray, labels: ByteArray, count: int) -> NDArra
     The measure is how far the output of the wrong class stands above that of the right one.
     """
     lead = outputs.max(axis=1) - outputs[np.arange(len(labels)), labels]
-    worst: NDArray[np.int64] = np.argsort(-lead, kind="stable")[:count]
-    return worst[lead[worst] > 0]
+    wrong = np.flatnonzero(lead > 0)
+    return wrong[np.argsort(-lead[wrong], kind="stable")[:count]]
 
 
 def _as_trained(network: Network) -> Network:

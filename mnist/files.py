@@ -73,7 +73,7 @@ def save_bytes(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def save_json(path: Path, value: dict[str, Any] | list[Any]) -> None:
+def save_json(path: Path, value: dict[str, Any]) -> None:
     """Write JSON for people and programs; the same value gives the same bytes."""
     save_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 

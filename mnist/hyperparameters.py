@@ -67,6 +67,9 @@ class Hyperparameters(BaseModel):
         "softmax_cross_entropy", "binary_cross_entropy", "squared_error", "squared_error_shown_as_cross_entropy"
     ] = Field(description="what training makes small; the last is the notebook's")
     reduction: Literal["mean", "sum"] = Field(description="eta multiplies this of the gradients of a batch")
+    weight_decay: Number = Field(
+        ge=0, le=1, description="the part of each weight that an update takes off, times eta; 0: none"
+    )
     eta: Number = Field(gt=0, description="learning rate")
     alpha: Number = Field(ge=0, lt=1, description="momentum: how much of the last update goes into the next; 0: none")
     momentum: Literal["heavy_ball", "nesterov", "last_step"] = Field(

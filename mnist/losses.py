@@ -64,8 +64,8 @@ def _squared_error_delta(z: FloatArray, a: FloatArray, targets: FloatArray, outp
 LOSSES: dict[str, Loss] = {
     "softmax_cross_entropy": Loss("softmax", _softmax_cross_entropy, _cross_entropy_delta),
     "binary_cross_entropy": Loss("sigmoid", _binary_cross_entropy, _cross_entropy_delta),
-    "squared_error": Loss(None, _squared_error, _squared_error_delta),
-    # The notebook's: it prints one loss and descends another.
+    "squared_error": Loss("sigmoid", _squared_error, _squared_error_delta),
+    # The notebook's: it prints one loss and descends another, and its rounded derivative is that of the last layer too.
     "squared_error_shown_as_cross_entropy": Loss(None, _binary_cross_entropy, _squared_error_delta),
 }
 """`loss` in params.yaml -> the loss."""

@@ -28,12 +28,12 @@ class Normalisation:
     offset: FloatArray
     scale: FloatArray
 
-    def __call__(self, pixels: ByteArray | FloatArray) -> FloatArray:
-        """Return the normalised `pixels` (images, pixels), in the dtype of `scale`."""
-        offset, scale = self._rows(self.offset, len(pixels)), self._rows(self.scale, len(pixels))
-        normalised: FloatArray = np.subtract(pixels, offset, dtype=scale.dtype)
-        normalised *= scale
-        return normalised
+    def __call__(self, pixels: ByteArray | FloatArray, out: FloatArray) -> FloatArray:
+        """Write the normalised `pixels` (images, pixels) into `out`, of the same shape, and return it."""
+        np.copyto(out, pixels)
+        out -= self._rows(self.offset, len(pixels))
+        out *= self._rows(self.scale, len(pixels))
+        return out
 
     def astype(self, dtype: str) -> "Normalisation":
         """Return the same map in another float dtype."""

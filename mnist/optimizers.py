@@ -1,11 +1,13 @@
 """Gradient descent with momentum: how a gradient changes the weights.
 
 All rules work in place on flat arrays of one length: `theta` (the weights), `velocity` (what the rule remembers) and
-`gradient`, which they use up as scratch space.
+`gradient`, which they use up as scratch space: a new array of this size for each update would cost more than the sums.
 """
 
 from collections.abc import Callable
 from typing import TypeAlias
+
+import numpy as np
 
 from mnist.arrays import FloatArray
 
@@ -29,15 +31,16 @@ def nesterov(theta: FloatArray, velocity: FloatArray, gradient: FloatArray, eta:
     velocity *= alpha
     velocity -= gradient
     theta -= gradient
-    theta += alpha * velocity
+    np.multiply(velocity, alpha, out=gradient)
+    theta += gradient
 
 
 def last_step(theta: FloatArray, velocity: FloatArray, gradient: FloatArray, eta: float, alpha: float) -> None:
     """theta <- theta - eta g + alpha v;  v <- -eta g: the notebook's, which remembers one gradient and no more."""
-    gradient *= -eta
-    theta += gradient
-    theta += alpha * velocity
-    velocity[:] = gradient
+    velocity *= alpha
+    theta += velocity
+    np.multiply(gradient, -eta, out=velocity)
+    theta += velocity
 
 
 MOMENTUM_RULES: dict[str, Update] = {"heavy_ball": heavy_ball, "nesterov": nesterov, "last_step": last_step}

@@ -20,7 +20,7 @@ from mnist.randomness import generator
 from mnist.schedules import SCHEDULES
 
 REDUCTIONS: dict[str, Callable[[int], float]] = {"mean": lambda count: 1 / count, "sum": lambda _: 1.0}
-"""`reduction` in params.yaml -> the factor for the summed gradient of a batch of `count` images."""
+"""`reduction` in params.yaml -> the weight of an image in the gradient of a batch of `count`."""
 
 
 class DivergedError(MnistError):
@@ -149,9 +149,12 @@ def _step(state: TrainingState, images: ByteArray, labels: ByteArray, eta: float
     targets = one_hot(labels, parameters.dtype)
     layers = network.forward(images)
     delta = loss.delta(*layers[-1], targets, network.architecture.output)
+    delta *= REDUCTIONS[parameters.reduction](len(labels))
     gradient = network.backward(layers, delta)
-    step = eta * REDUCTIONS[parameters.reduction](len(labels))
-    MOMENTUM_RULES[parameters.momentum](network.theta, state.velocity, gradient, step, parameters.alpha)
+    # Decoupled from the gradient, so that momentum does not carry it (Loshchilov & Hutter 2019, algorithm 1).
+    if parameters.weight_decay:
+        network.theta *= 1 - eta * parameters.weight_decay
+    MOMENTUM_RULES[parameters.momentum](network.theta, state.velocity, gradient, eta, parameters.alpha)
     return Score.of(layers[-1], targets, parameters.loss)
 
 

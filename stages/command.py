@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,37 +22,54 @@ class Workspace:
 
     @property
     def prepared(self) -> Path:
-        """The folder of images, labels and normalisation."""
+        """Folder of images, labels and normalisation."""
         return self.root / "data/prepared"
 
     @property
+    def normalisation(self) -> Path:
+        """How pixels become the network's input."""
+        return self.prepared / "normalisation.npy"
+
+    @property
     def model(self) -> Path:
-        """The file of the trained network."""
+        """The trained network."""
         return self.root / "models/model.safetensors"
 
     @property
-    def metrics(self) -> Path:
-        """The folder of figures that are compared between experiments."""
-        return self.root / "metrics"
+    def history(self) -> Path:
+        """How training went, a line an epoch."""
+        return self.root / "plots/history.csv"
+
+    @property
+    def scores(self) -> Path:
+        """The figures that experiments are compared by."""
+        return self.root / "metrics/scores.json"
 
     @property
     def plots(self) -> Path:
-        """The folder of tables and pictures to look at."""
+        """Folder of tables and pictures to look at."""
         return self.root / "plots"
 
 
 def run(stage: Callable[[Hyperparameters, Workspace], None], description: str | None) -> None:
-    """Run a stage as a command; what the user can mend is told in words, without a traceback."""
+    """Run a stage as a command."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--recipe", type=Path, default=Path("params.yaml"), help="hyperparameters (%(default)s)")
     parser.add_argument("--workspace", type=Path, default=Path(), help="folder for the results (%(default)s)")
     arguments = parser.parse_args()
-    try:
+    with told_in_words():
         # All of it, whatever the stage needs: a slip is better found before an hour of work than after it.
         stage(Hyperparameters.load(arguments.recipe), Workspace(arguments.workspace))
+
+
+@contextmanager
+def told_in_words() -> Iterator[None]:
+    """End the program with a message and no traceback where something went wrong that the user can mend."""
+    try:
+        yield
     except MnistError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: {error.filename or 'input or output'}: {error.strerror or error}")
     except KeyboardInterrupt:
-        sys.exit("interrupted")
+        sys.exit("interrupted; what was there before is still there")

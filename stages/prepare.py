@@ -21,7 +21,7 @@ def prepare(parameters: Hyperparameters, workspace: Workspace) -> None:
         print(f"{name}: {chosen.sum():,} images")
 
     normalisation = NORMALIZERS[parameters.normalize](raw_chunks(images, ~held_back))
-    save_normalisation(workspace.prepared / "normalisation.npy", normalisation)
+    save_normalisation(workspace.normalisation, normalisation)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Train the network on the training set, and keep the network and how it got there."""
 
+import math
 import time
 
 from tqdm import tqdm
@@ -17,7 +18,7 @@ def train_network(parameters: Hyperparameters, workspace: Workspace) -> None:
     """Write the trained network and the history of its training."""
     training = load_prepared(workspace.prepared, "train")
     validation = load_prepared(workspace.prepared, "validation")
-    normalisation = load_normalisation(workspace.prepared / "normalisation.npy")
+    normalisation = load_normalisation(workspace.normalisation)
 
     state = TrainingState.initial(parameters, normalisation)
     print(state.network.architecture)
@@ -32,11 +33,12 @@ def train_network(parameters: Hyperparameters, workspace: Workspace) -> None:
     print(f"{last.epoch} epochs in {time.perf_counter() - start:.1f} s: {_describe(last)}")
 
     save_model(workspace.model, Model(state.network, parameters.model_dump(exclude={"evaluation_images"})))
-    save_csv(workspace.plots / "history.csv", Epoch._fields, state.history)
+    save_csv(workspace.history, Epoch._fields, state.history)
 
 
 def _describe(epoch: Epoch) -> str:
-    return f"training accuracy {epoch.train_accuracy:.2%}, validation accuracy {epoch.validation_accuracy:.2%}"
+    validation = "" if math.isnan(epoch.validation_loss) else f", validation accuracy {epoch.validation_accuracy:.2%}"
+    return f"training accuracy {epoch.train_accuracy:.2%}{validation}"
 
 
 if __name__ == "__main__":
