@@ -1,6 +1,7 @@
 """Everything that params.yaml says, as one typed model, checked as a whole before any work starts."""
 
 import difflib
+import json
 import math
 import reprlib
 from pathlib import Path
@@ -153,3 +154,7 @@ class Hyperparameters(BaseModel):
 def _shorten(value: object) -> str:
     """Show a value from a file in a bounded space, however large or nested it is."""
     return reprlib.repr(value)
+
+
+if __name__ == "__main__":
+    print(json.dumps(Hyperparameters.model_json_schema(), indent=2))
