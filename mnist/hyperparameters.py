@@ -36,7 +36,7 @@ def _number(value: object) -> object:
 
 Number = Annotated[float, BeforeValidator(_number)]
 Count = Annotated[int, BeforeValidator(_number)]
-Width = Annotated[Count, Field(ge=1, le=100_000)]
+Width = Annotated[int, Field(ge=1, le=100_000), BeforeValidator(_number)]
 
 
 class Hyperparameters(BaseModel):
