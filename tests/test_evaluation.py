@@ -1,0 +1,64 @@
+"""Figures of a network against hand-counted ones."""
+
+import math
+
+import numpy as np
+import pytest
+
+from mnist.dataset import Dataset
+from mnist.evaluation import (
+    EVALUATION_IMAGES,
+    Score,
+    confusion_matrix,
+    precision_and_recall,
+    predict,
+    score,
+    worst_mistakes,
+)
+from mnist.network import Network
+from mnist.normalisation import unit
+from tests.recipe import random_digits, recipe
+
+NETWORK = Network.initialise(recipe(hidden=[5], dtype="float64"), unit([]), np.random.default_rng(0))
+
+
+def test_confusion_precision_and_recall_are_the_counted_ones() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 2], np.uint8)
+    confusion = confusion_matrix(labels, np.array([0, 0, 1, 1, 0, 9]))
+    assert confusion.sum() == 6
+    np.testing.assert_array_equal(confusion[:2, :2], [[2, 1], [1, 1]])
+    assert confusion[2, 9] == 1
+    precision, recall = precision_and_recall(confusion)
+    np.testing.assert_allclose(precision, [2 / 3, 1 / 2, *[0] * 8])
+    np.testing.assert_allclose(recall, [2 / 3, 1 / 2, *[0] * 8])
+
+
+def test_a_score_is_that_of_all_images_whatever_the_pieces() -> None:
+    digits = random_digits(2300)
+    whole = score(NETWORK, digits, "softmax_cross_entropy")
+    outputs = predict(NETWORK, digits)
+    assert whole.images == 2300
+    assert whole.accuracy == np.mean(outputs.argmax(axis=1) == digits.labels)
+    assert whole.loss == pytest.approx(-np.log(outputs[np.arange(2300), digits.labels]).mean(), rel=1e-12)
+
+
+def test_the_score_of_no_images_is_not_a_number() -> None:
+    assert math.isnan(Score().loss)
+    assert math.isnan(Score().accuracy)
+
+
+def test_worst_mistakes_come_by_the_lead_of_the_wrong_class() -> None:
+    outputs = np.array([[0.6, 0.4], [0.3, 0.7], [0.9, 0.1], [0.2, 0.8]])
+    labels = np.array([1, 1, 1, 0], np.uint8)
+    np.testing.assert_array_equal(worst_mistakes(outputs, labels, 10), [2, 3, 0])
+    np.testing.assert_array_equal(worst_mistakes(outputs, labels, 1), [2])
+    np.testing.assert_array_equal(worst_mistakes(outputs, np.array([0, 1, 0, 1], np.uint8), 10), [])
+
+
+def test_raw_evaluation_leaves_pixels_as_they_are_and_keeps_the_weights() -> None:
+    digits = random_digits(10)
+    raw = EVALUATION_IMAGES["raw"](NETWORK)
+    np.testing.assert_array_equal(raw.forward(digits.images)[0].a, digits.images)
+    assert EVALUATION_IMAGES["normalized"](NETWORK) is NETWORK
+    bright = Dataset(digits.images // 255, digits.labels)
+    np.testing.assert_allclose(raw.forward(bright.images)[-1].a, NETWORK.forward(bright.images * 255)[-1].a)

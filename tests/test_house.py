@@ -1,0 +1,110 @@
+"""The house as a whole: imports go one way, and dvc.yaml and dvc.lock tell the truth about the code."""
+
+import ast
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import mnist
+from mnist.hyperparameters import Hyperparameters
+from tests.recipe import ROOT
+
+PIPELINES = ["dvc.yaml", "recipes/dvc.yaml"]
+STAGES = [
+    pytest.param(pipeline, name, stage, id=f"{pipeline}:{name}")
+    for pipeline in PIPELINES
+    for name, stage in yaml.safe_load((ROOT / pipeline).read_text())["stages"].items()
+]
+# The modules of `mnist/` as its docstring names them: first those in reading order, then what they all stand on.
+_NAMED = re.findall(r"`(\w+)`", mnist.__doc__ or "")
+_FIRST = _NAMED.index("errors")
+ORDER = _NAMED[_FIRST:] + _NAMED[:_FIRST]
+LIBRARIES = {"pydantic": "hyperparameters", "yaml": "hyperparameters", "pooch": "sources", "requests": "sources"} | {
+    "safetensors": "storage",
+    "PIL": "pictures",
+}
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Yield the full names of what a file imports."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def project_files(file: Path) -> set[Path]:
+    """Return a file and all files of the project that it imports, directly or not."""
+    found, waiting = set(), [file]
+    while waiting:
+        current = waiting.pop()
+        if current not in found:
+            found.add(current)
+            names = [name.split(".") for name in imports(current)]
+            paths = [ROOT.joinpath(*parts[:depth]).with_suffix(".py") for parts in names for depth in (2, len(parts))]
+            waiting += [path for path in paths if path.is_file()]
+    return found
+
+
+def test_every_module_has_its_place_in_the_order() -> None:
+    assert sorted(ORDER) == sorted(file.stem for file in ROOT.glob("mnist/*.py") if file.stem != "__init__")
+
+
+@pytest.mark.parametrize("module", ORDER)
+def test_a_module_imports_only_those_above_it_and_libraries_only_where_they_live(module: str) -> None:
+    for name in imports(ROOT / f"mnist/{module}.py"):
+        package, _, rest = name.partition(".")
+        assert package not in {"stages", "recipes", "tests"}
+        if package == "mnist":
+            assert ORDER.index(rest.split(".")[0]) < ORDER.index(module), name
+        assert LIBRARIES.get(package, module) == module, name
+
+
+@pytest.mark.parametrize(("pipeline", "name", "stage"), STAGES)
+def test_a_stage_depends_on_exactly_the_code_it_runs(pipeline: str, name: str, stage: dict[str, Any]) -> None:
+    del pipeline
+    assert stage["cmd"].startswith(f"python -m stages.{name}")
+    code = {str(path.relative_to(ROOT)) for path in project_files(ROOT / f"stages/{name}.py")}
+    assert {dependency for dependency in stage["deps"] if dependency.endswith(".py")} == code
+    assert stage["desc"]
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_every_hyperparameter_but_that_of_evaluation_is_one_that_training_depends_on(pipeline: str) -> None:
+    stages = yaml.safe_load((ROOT / pipeline).read_text())["stages"]
+
+    def parameters(stage: str) -> list[str]:
+        return [
+            key
+            for entry in stages[stage]["params"]
+            for key in (next(iter(entry.values())) if isinstance(entry, dict) else [entry])
+        ]
+
+    assert sorted(parameters("train") + parameters("evaluate")) == sorted(Hyperparameters.model_fields)
+    assert set(parameters("prepare")) <= set(parameters("train"))
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_the_recorded_results_are_those_of_this_code_and_these_parameters(pipeline: str) -> None:
+    lock = yaml.safe_load((ROOT / pipeline).with_suffix(".lock").read_text())
+    for name, stage in lock["stages"].items():
+        for dependency in stage["deps"]:
+            if dependency["path"].endswith(".py"):
+                digest = hashlib.md5((ROOT / dependency["path"]).read_bytes(), usedforsecurity=False).hexdigest()
+                assert digest == dependency["md5"], f"{dependency['path']} has changed since {name} ran: `dvc repro`"
+        for file, recorded in stage.get("params", {}).items():
+            current = yaml.safe_load((ROOT / file).read_text())
+            assert recorded == {key: current[key] for key in recorded}, f"{file} has changed since {name} ran"
+
+
+def test_packages_hold_no_code_of_their_own() -> None:
+    for package in ("mnist", "stages", "recipes"):
+        (statement,) = ast.parse((ROOT / package / "__init__.py").read_text()).body
+        assert isinstance(statement, ast.Expr)

@@ -1,0 +1,46 @@
+"""Pictures: the size of the sheet, and the pixels where they should be."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mnist.pictures import save_digits, save_weights
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        return np.asarray(picture.convert("RGB"))
+
+
+def test_digits_are_dark_on_light_in_rows(tmp_path: Path) -> None:
+    images = np.zeros((3, 784), np.uint8)
+    images[2, 0] = 255  # the third image's upper left pixel
+    save_digits(tmp_path / "digits.png", images, ["a", "b", "c"], columns=2)
+    sheet = pixels(tmp_path / "digits.png")
+    assert sheet.shape == (4 + 2 * (84 + 20 + 4), 4 + 2 * (84 + 4), 3)
+    second_row = 4 + 84 + 20 + 4
+    assert (sheet[second_row : second_row + 3, 4:7] == 0).all()
+    assert (sheet[4:88, 4:88] == 255).all()
+    assert sheet[88:108, 4:88].min() < 100  # the caption
+
+
+def test_weights_are_red_for_blue_against_white_for_none(tmp_path: Path) -> None:
+    weights = np.zeros((784, 2), np.float32)
+    weights[0], weights[1] = [5, 0], [-5, 0]
+    save_weights(tmp_path / "weights.png", weights, columns=2)
+    tile = pixels(tmp_path / "weights.png")[4::3, 4::3].astype(int)
+    (red, green, blue), (red2, _, blue2) = tile[0, 0], tile[0, 1]
+    assert red > 200
+    assert green == blue == 0
+    assert blue2 > 200
+    assert red2 == 0
+    assert (tile[1:28, :28] == 255).all()
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_few_images_give_a_picture_too(count: int, tmp_path: Path) -> None:
+    save_digits(tmp_path / "digits.png", np.zeros((count, 784), np.uint8), ["x"] * count)
+    assert pixels(tmp_path / "digits.png").size

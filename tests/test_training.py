@@ -1,0 +1,120 @@
+"""The training loop: one update by hand, the same bits twice, resuming, divergence, what each option changes."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnist.dataset import Dataset, DatasetError, one_hot
+from mnist.hyperparameters import Hyperparameters
+from mnist.losses import LOSSES
+from mnist.normalisation import unit
+from mnist.optimizers import MOMENTUM_RULES
+from mnist.training import DivergedError, TrainingState, train
+from tests.recipe import random_digits, recipe
+
+TRAINING, VALIDATION = random_digits(230), random_digits(50, seed=1)
+NOTHING = Dataset(np.empty((0, 784), np.uint8), np.empty(0, np.uint8))
+
+
+def small(**changes: Any) -> Hyperparameters:
+    return recipe(**({"hidden": [12], "batch_size": 20, "epochs": 3, "dtype": "float64"} | changes))
+
+
+def trained(parameters: Hyperparameters, training: Dataset = TRAINING) -> TrainingState:
+    state = TrainingState.initial(parameters, unit([]))
+    for _ in train(state, training, VALIDATION, parameters):
+        pass
+    return state
+
+
+@pytest.mark.parametrize(("reduction", "weight"), [("mean", 1 / 20), ("sum", 1)])
+def test_an_update_is_eta_times_the_reduced_gradient_and_the_decay(reduction: str, weight: float) -> None:
+    parameters = small(reduction=reduction, order="file", eta=0.01, weight_decay=0.1, momentum="heavy_ball")
+    state = TrainingState.initial(parameters, unit([]))
+    before = state.network.theta.copy()
+    layers = state.network.forward(TRAINING.images[:20])
+    delta = LOSSES[parameters.loss].delta(*layers[-1], one_hot(TRAINING.labels[:20], "float64"), "softmax")
+    gradient = state.network.backward(layers, delta).copy()
+
+    next(train(state, TRAINING, VALIDATION, parameters))
+    np.testing.assert_allclose(state.network.theta, before * (1 - 0.01 * 0.1) - 0.01 * weight * gradient, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(dtype: str) -> None:
+    first, second, other = (trained(small(dtype=dtype, seed=seed)) for seed in (1, 1, 2))
+    assert first.network.theta.tobytes() == second.network.theta.tobytes()
+    assert first.history == second.history
+    assert first.network.theta.tobytes() != other.network.theta.tobytes()
+
+
+def test_training_learns_what_can_be_learnt() -> None:
+    history = trained(small(epochs=20)).history
+    assert [epoch.epoch for epoch in history] == list(range(1, 21))
+    assert history[-1].train_loss < history[0].train_loss / 5
+    assert history[-1].validation_accuracy == 1
+
+
+@pytest.mark.parametrize("momentum", MOMENTUM_RULES)
+def test_training_goes_on_exactly_from_its_state(momentum: str) -> None:
+    whole = trained(small(momentum=momentum, schedule="constant"))
+    state = trained(small(momentum=momentum, schedule="constant", epochs=1))
+    for _ in train(state, TRAINING, VALIDATION, small(momentum=momentum, schedule="constant", epochs=3)):
+        pass
+    assert state.network.theta.tobytes() == whole.network.theta.tobytes()
+    assert state.history == whole.history
+
+
+def test_history_measures_after_the_epoch_and_counts_during_it() -> None:
+    parameters = small(epochs=1)
+    state = TrainingState.initial(parameters, unit([]))
+    steps = list(train(state, TRAINING, VALIDATION, parameters))
+    (epoch,) = state.history
+    assert [step.images for step in steps] == [*range(20, 221, 20), 230]
+    assert (epoch.train_loss, epoch.train_accuracy) == (steps[-1].loss, steps[-1].accuracy)
+    outputs = state.network.forward(VALIDATION.images)[-1].a
+    assert epoch.validation_accuracy == np.mean(outputs.argmax(axis=1) == VALIDATION.labels)
+
+
+def test_without_validation_images_their_figures_are_not_a_number() -> None:
+    parameters = small(epochs=1)
+    state = TrainingState.initial(parameters, unit([]))
+    list(train(state, TRAINING, NOTHING, parameters))
+    assert math.isnan(state.history[0].validation_loss)
+    assert math.isnan(state.history[0].validation_accuracy)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "etas"),
+    [
+        ("constant", [0.1] * 4),
+        ("linear", [0.1, 0.075, 0.05, 0.025]),
+        ("cosine", [0.1, 0.0853553390593, 0.05, 0.0146446609407]),
+    ],
+)
+def test_eta_follows_the_schedule(schedule: str, etas: list[float]) -> None:
+    history = trained(small(schedule=schedule, epochs=4, eta=0.1)).history
+    assert [epoch.eta for epoch in history] == pytest.approx(etas, rel=1e-10)
+
+
+def test_shuffling_draws_another_order_for_each_epoch_and_file_order_draws_nothing() -> None:
+    shuffled, in_file_order = trained(small(order="shuffled")), trained(small(order="file"))
+    untouched = TrainingState.initial(small(), unit([])).shuffling.bit_generator.state
+    assert shuffled.shuffling.bit_generator.state != untouched
+    assert in_file_order.shuffling.bit_generator.state == untouched
+    assert shuffled.network.theta.tobytes() != in_file_order.network.theta.tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("momentum", MOMENTUM_RULES)
+def test_divergence_stops_with_an_error_that_names_eta_and_the_epoch(dtype: str, momentum: str) -> None:
+    with pytest.raises(DivergedError, match=r"diverged in epoch 1.*eta = 1e\+30 is too large"):
+        trained(small(dtype=dtype, momentum=momentum, eta=1e30))
+
+
+def test_a_batch_may_be_as_large_as_the_training_set_but_not_larger() -> None:
+    assert trained(small(batch_size=230)).history
+    with pytest.raises(DatasetError, match="batch_size = 231: there are only 230 training images"):
+        trained(small(batch_size=231))
