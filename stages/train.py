@@ -21,7 +21,7 @@ def train_network(parameters: Hyperparameters, workspace: Workspace) -> None:
     normalisation = load_normalisation(workspace.normalisation)
 
     state = TrainingState.initial(parameters, normalisation)
-    print(state.network.architecture)
+    print(state.network.architecture, flush=True)
     start = time.perf_counter()
     # disable=None: no bar where nobody looks, as in a log file.
     with tqdm(total=parameters.epochs * len(training), unit=" images", unit_scale=True, disable=None) as bar:

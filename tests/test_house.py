@@ -53,6 +53,11 @@ def project_files(file: Path) -> set[Path]:
     return found
 
 
+def md5(file: Path) -> str:
+    """Return the digest by which DVC knows a file."""
+    return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+
+
 def test_every_module_has_its_place_in_the_order() -> None:
     assert sorted(ORDER) == sorted(file.stem for file in ROOT.glob("mnist/*.py") if file.stem != "__init__")
 
@@ -89,11 +94,17 @@ def test_the_recorded_results_are_those_of_this_code_and_these_parameters(pipeli
     for name, stage in lock["stages"].items():
         for dependency in stage["deps"]:
             if dependency["path"].endswith(".py"):
-                digest = hashlib.md5((ROOT / dependency["path"]).read_bytes(), usedforsecurity=False).hexdigest()
-                assert digest == dependency["md5"], f"{dependency['path']} has changed since {name} ran: `dvc repro`"
+                current = md5(ROOT / dependency["path"])
+                assert current == dependency["md5"], f"{dependency['path']} has changed since {name} ran: `dvc repro`"
         for file, recorded in stage.get("params", {}).items():
-            current = yaml.safe_load((ROOT / file).read_text())
-            assert recorded == {key: current[key] for key in recorded}, f"{file} has changed since {name} ran"
+            values = yaml.safe_load((ROOT / file).read_text())
+            assert recorded == {key: values[key] for key in recorded}, f"{file} has changed since {name} ran"
+
+
+def test_the_readme_shows_the_picture_of_the_recorded_run() -> None:
+    outputs = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]["evaluate"]["outs"]
+    recorded = next(output["md5"] for output in outputs if output["path"] == "plots/mistakes.png")
+    assert md5(ROOT / "docs/mistakes.png") == recorded, "cp plots/mistakes.png docs/"
 
 
 def test_packages_hold_no_code_of_their_own() -> None:
