@@ -94,8 +94,11 @@ def save_array(path: Path, values: NDArray[Any]) -> None:
 def load_array(path: Path) -> NDArray[Any]:
     """Map a .npy file into memory, read-only; raises DamagedFileError where it is not one, OSError where none is."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except OSError:
+        raise
+    # NumPy reads the header with Python's own parser, and there is no end to what that may raise.
+    except Exception as error:
         raise DamagedFileError(f"{path}: is damaged ({error}); `dvc repro --force` makes it again") from error
     # A plain view: numpy.memmap itself takes several times as long to index.
     return np.asarray(array)

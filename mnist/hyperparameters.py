@@ -4,6 +4,7 @@ import difflib
 import json
 import math
 import reprlib
+import textwrap
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -16,6 +17,11 @@ BATCH_POSITIONS = 100
 """The number of positions that `normalize: min_max_by_position` tells apart: the notebook's batch size."""
 
 
+# More faults of one file than these, or longer values than that, help nobody.
+_FAULTS = 30
+_WIDEST = 100
+
+
 class HyperparameterError(MnistError):
     """A file of hyperparameters that cannot be read, or a value in it that is not allowed."""
 
@@ -26,7 +32,7 @@ def _number(value: object) -> object:
         raise ValueError("Input should be a number, not true or false")
     if isinstance(value, str):
         try:
-            value = float(value)
+            value = int(value) if value.isdecimal() else float(value)
         except ValueError:
             raise ValueError("Input should be a number") from None
     if isinstance(value, float) and not math.isfinite(value):
@@ -123,8 +129,8 @@ class Hyperparameters(BaseModel):
             raise HyperparameterError(f"{path}: cannot be read: {error.strerror}") from error
         except RecursionError:
             raise HyperparameterError(f"{path}: nested too deeply to be a file of hyperparameters") from None
-        # PyYAML raises ValueError for numbers and dates that Python does not have.
-        except (yaml.YAMLError, ValueError) as error:
+        # PyYAML lets through what its constructors raise: for dates that no calendar has, for `!!bool x`, and so on.
+        except Exception as error:
             raise HyperparameterError(f"{path}: is not YAML: {error}") from error
         if not isinstance(values, dict):
             raise HyperparameterError(f"{path}: should be lines of `key: value`, not {_shorten(values)}")
@@ -132,7 +138,8 @@ class Hyperparameters(BaseModel):
             return cls.model_validate({str(key): value for key, value in values.items()} | overrides)
         except ValidationError as error:
             faults = [cls._describe(fault) for fault in error.errors(include_url=False)]
-            raise HyperparameterError("\n  ".join([f"{path}:", *faults])) from None
+            more = [f"and {len(faults) - _FAULTS} more"] if len(faults) > _FAULTS else []
+            raise HyperparameterError("\n  ".join([f"{path}:", *faults[:_FAULTS], *more])) from None
 
     @classmethod
     def _describe(cls, fault: Any) -> str:
@@ -153,7 +160,7 @@ class Hyperparameters(BaseModel):
 
 def _shorten(value: object) -> str:
     """Show a value from a file in a bounded space, however large or nested it is."""
-    return reprlib.repr(value)
+    return textwrap.shorten(reprlib.repr(value), _WIDEST, placeholder=" ...")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The network: its weights, forward to predictions, backward to gradients."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Self
@@ -56,17 +57,20 @@ class Architecture:
     @property
     def count(self) -> int:
         """The number of weights and biases."""
-        return sum((fan_in + self.bias) * fan_out for fan_in, fan_out in self.weight_shapes)
+        return sum(map(math.prod, [*self.weight_shapes, *self.bias_shapes]))
+
+    @property
+    def bias_shapes(self) -> list[tuple[int]]:
+        """The shape (fan-out,) of each layer's biases; empty without biases."""
+        return [(fan_out,) for fan_out in self.sizes[1:]] if self.bias else []
 
     def split(self, theta: FloatArray) -> tuple[list[FloatArray], list[FloatArray]]:
         """Return the weights (fan-in, fan-out) and biases (fan-out,) of all layers as views into one flat array.
 
         Without biases the second list is empty.
         """
-        shapes: list[tuple[int, ...]] = list(self.weight_shapes)
-        if self.bias:
-            shapes += [(fan_out,) for fan_out in self.sizes[1:]]
-        ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+        shapes: list[tuple[int, ...]] = [*self.weight_shapes, *self.bias_shapes]
+        ends = np.cumsum([math.prod(shape) for shape in shapes])
         views = [part.reshape(shape) for part, shape in zip(np.split(theta, ends[:-1]), shapes, strict=True)]
         layers = len(self.weight_shapes)
         return views[:layers], views[layers:]

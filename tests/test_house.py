@@ -24,7 +24,9 @@ STAGES = [
 _NAMED = re.findall(r"`(\w+)`", mnist.__doc__ or "")
 _FIRST = _NAMED.index("errors")
 ORDER = _NAMED[_FIRST:] + _NAMED[:_FIRST]
-LIBRARIES = {"pydantic": "hyperparameters", "yaml": "hyperparameters", "pooch": "sources", "requests": "sources"} | {
+LIBRARIES = dict.fromkeys(("pooch", "requests", "urllib3", "tqdm"), "sources") | {
+    "pydantic": "hyperparameters",
+    "yaml": "hyperparameters",
     "safetensors": "storage",
     "PIL": "pictures",
 }

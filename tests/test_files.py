@@ -1,0 +1,254 @@
+"""Files on disk: whole or not there, whatever interrupts the writing; exact round trips; damage found and named."""
+
+import csv
+import json
+import pickle
+import signal
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from numpy.typing import NDArray
+
+from mnist.files import DamagedFileError, atomic_write, load_array, save_array, save_bytes, save_csv, save_json
+from tests.recipe import ROOT
+from tests.test_idx import damaged
+
+NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+JSON = st.recursive(st.none() | st.booleans() | NUMBERS | st.text(), lambda inner: st.lists(inner, max_size=3))
+DTYPES = st.sampled_from(["uint8", "int64", "float32", "float64"])
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a place for one file, shared because Hypothesis does not make a new one for each example."""
+    return tmp_path_factory.mktemp("files") / "file"
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """Return a file that is there already, alone in its folder."""
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    return path
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_the_old_content_stays_until_the_new_is_complete(old: Path) -> None:
+    with atomic_write(old) as file:
+        file.write(b"new")
+        file.flush()
+        assert old.read_bytes() == b"old"
+    assert content(old.parent) == {"file": b"new"}
+
+
+@pytest.mark.parametrize("interruption", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_exception_while_writing_leaves_the_old_content_and_nothing_else(
+    interruption: type[BaseException], old: Path
+) -> None:
+    def write() -> None:
+        with atomic_write(old) as file:
+            file.write(b"new")
+            raise interruption
+
+    with pytest.raises(interruption):
+        write()
+    assert content(old.parent) == {"file": b"old"}
+
+
+def test_a_kill_in_the_middle_of_a_write_leaves_the_old_content_and_the_next_write_works(old: Path) -> None:
+    writing = """
+import sys, time
+from pathlib import Path
+from mnist.files import atomic_write
+with atomic_write(Path(sys.argv[1])) as file:
+    file.write(b"new" * 100_000)
+    file.flush()
+    print("in the middle", flush=True)
+    time.sleep(60)
+"""
+    command = [sys.executable, "-c", writing, str(old)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "in the middle\n"
+        writer.kill()
+    assert writer.returncode == -signal.SIGKILL
+    assert old.read_bytes() == b"old"
+    save_bytes(old, b"new")
+    assert old.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        "save_bytes(path, bytes(10_000))",
+        "save_array(path, np.zeros(10_000))",
+        "save_csv(path, ['a'], [[1]] * 10_000)",
+        "save_json(path, {'a': 'x' * 10_000})",
+    ],
+)
+def test_a_full_disk_is_an_os_error_and_leaves_the_old_content(write: str, old: Path) -> None:
+    # A limit on the size of files stands for the full disk; Python ignores the signal that comes with it.
+    writing = f"""
+import resource, sys
+from pathlib import Path
+import numpy as np
+from mnist.files import *
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+path = Path(sys.argv[1])
+try:
+    {write}
+except OSError:
+    print("told as OSError")
+"""
+    command = [sys.executable, "-c", writing, str(old)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
+    assert (done.stdout, done.stderr) == ("told as OSError\n", "")
+    assert content(old.parent) == {"file": b"old"}
+
+
+def test_missing_folders_are_made(tmp_path: Path) -> None:
+    save_bytes(tmp_path / "a/b/file", b"new")
+    assert content(tmp_path / "a/b") == {"file": b"new"}
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=4))
+def test_json_comes_back_exactly(path: Path, value: dict[str, Any]) -> None:
+    save_json(path, value)
+    assert json.loads(path.read_bytes()) == value
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_json_has_no_nan_and_no_infinity(number: float, old: Path) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        save_json(old, {"loss": number})
+    assert content(old.parent) == {"file": b"old"}
+
+
+@given(st.lists(st.tuples(NUMBERS, NUMBERS), max_size=5))
+def test_the_numbers_of_a_table_come_back_exactly(path: Path, rows: list[tuple[float, float]]) -> None:
+    save_csv(path, ("epoch", "loss, total"), rows)
+    with path.open(newline="") as file:
+        names, *read = csv.reader(file)
+    assert names == ["epoch", "loss, total"]
+    assert [
+        tuple(type(old)(new) for old, new in zip(*both, strict=True)) for both in zip(rows, read, strict=True)
+    ] == rows
+
+
+@given(DTYPES.flatmap(lambda dtype: arrays(dtype, array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=4))))
+def test_an_array_comes_back_exactly_and_read_only(path: Path, values: NDArray[Any]) -> None:
+    save_array(path, values)
+    loaded = load_array(path)
+    np.testing.assert_array_equal(loaded, values, strict=True)
+    assert type(loaded) is np.ndarray
+    assert not loaded.flags.writeable
+
+
+def npy(header: str, version: int = 1) -> bytes:
+    """Return a .npy file with any header, and sixteen bytes of values."""
+    encoded = header.encode()
+    return (
+        b"\x93NUMPY" + struct.pack("<BBH" if version == 1 else "<BBI", version, 0, len(encoded)) + encoded + bytes(16)
+    )
+
+
+def header(shape: str, descr: str = "'|u1'") -> str:
+    return f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}}}"
+
+
+WHOLE = npy(header("(16,)"))
+
+DAMAGED = {
+    "empty": b"",
+    "text": b"epoch,loss\n1,0.5\n",
+    "zip": b"PK\x03\x04" + bytes(100),
+    "empty zip": b"PK\x05\x06" + bytes(18),
+    "pickle": pickle.dumps([1, 2, 3]),
+    "open bracket": npy("{"),
+    "open string": npy("'''"),
+    "unhashable key": npy("{[]: 1}"),
+    "keys of two types": npy("{1: 2, 'a': 3}"),
+    "deeply nested": npy("-" * 5000 + "1"),
+    "version 9": npy(header("(16,)"), version=9),
+    "more than there is": npy(header("(17,)")),
+    "huge": npy(header(f"({10**30},)")),
+    "huge product": npy(header(f"({2**40}, {2**40})")),
+    "negative": npy(header("(-3,)")),
+    "true": npy(header("(True,)")),
+    "objects": npy(header("(2,)", "'|O'")),
+    "bad type": npy(header("(2,)", "[[]]")),
+}
+
+
+# NumPy warns of some headers before it refuses them.
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("data", DAMAGED.values(), ids=DAMAGED)
+def test_what_is_not_an_array_is_refused_by_name(data: bytes, path: Path) -> None:
+    path.write_bytes(data)
+    with pytest.raises(DamagedFileError, match=rf"{path}: is damaged .*`dvc repro --force` makes it again"):
+        load_array(path)
+
+
+@pytest.mark.parametrize("length", range(len(WHOLE)))
+def test_an_array_cut_off_anywhere_is_refused(length: int, path: Path) -> None:
+    path.write_bytes(WHOLE[:length])
+    with pytest.raises(DamagedFileError, match="is damaged"):
+        load_array(path)
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=400)
+@given(
+    st.one_of(
+        st.binary(max_size=40),
+        damaged(WHOLE),
+        st.text("{}[]()'\":,-+\\#\n 0a19uL", max_size=30).map(npy),
+        st.builds(header, st.sampled_from(["()", "(0,)", "16", "[16]", "(4, 4)", "(None,)", "(1.0,)"]), st.text()).map(
+            npy
+        ),
+    )
+)
+def test_any_bytes_are_an_array_or_a_damaged_file(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+    try:
+        values = load_array(path)
+    except DamagedFileError:
+        return
+    assert type(values) is np.ndarray
+    assert not values.dtype.hasobject
+
+
+class Trap:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.trace,)
+
+
+def test_pickled_objects_are_refused_and_not_run(tmp_path: Path) -> None:
+    trace, path = tmp_path / "trace", tmp_path / "objects.npy"
+    np.save(path, np.array([Trap(trace)], object), allow_pickle=True)
+    with pytest.raises(DamagedFileError, match=r"objects\.npy: is damaged"):
+        load_array(path)
+    assert not trace.exists()
+    with pytest.raises(ValueError, match="allow_pickle"):
+        save_array(path, np.array([Trap(trace)], object))
+
+
+def test_a_missing_array_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        load_array(tmp_path / "missing.npy")
