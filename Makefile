@@ -2,13 +2,14 @@
 
 PYTHON ?= python3
 VENV := .venv
+BIN := $(VENV)/bin
 # DVC runs each stage as `python -m ...`: the environment's python must be the one it finds.
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: all setup test schema constraints
 
 all: setup
-	dvc repro
+	$(BIN)/dvc repro
 
 setup: $(VENV)/installed
 
@@ -17,18 +18,18 @@ $(VENV)/installed: constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed, and this is $$($(PYTHON) -V). Try: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement constraints.txt
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement constraints.txt
 	touch $@
 
 test: setup
-	ruff format --check
-	ruff check
-	mypy
-	pytest
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/pytest
 
 # The JSON schema by which editors complete and check params.yaml.
 schema: setup
-	python -m mnist.hyperparameters > params.schema.json
+	$(BIN)/python -m mnist.hyperparameters > params.schema.json
 
 # The exact versions that the environment holds, for every Python and system; needs uv.
 constraints:

@@ -82,7 +82,7 @@ def worst_mistakes(outputs: FloatArray, labels: ByteArray, count: int) -> NDArra
     The measure is how far the output of the wrong class stands above that of the right one.
     """
     lead = outputs.max(axis=1) - outputs[np.arange(len(labels)), labels]
-    wrong = np.flatnonzero(lead > 0)
+    wrong = np.flatnonzero(outputs.argmax(axis=1) != labels)
     return wrong[np.argsort(-lead[wrong], kind="stable")[:count]]
 
 

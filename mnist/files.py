@@ -74,8 +74,12 @@ def save_bytes(path: Path, data: bytes) -> None:
 
 
 def save_json(path: Path, value: dict[str, Any]) -> None:
-    """Write JSON for people and programs; the same value gives the same bytes."""
-    save_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+    """Write JSON; raises MnistError where a number in it is not finite, which JSON cannot say."""
+    try:
+        text = json.dumps(value, indent=2, allow_nan=False)
+    except ValueError as error:
+        raise MnistError(f"{path}: is not written, because a figure for it is not a finite number: {value}") from error
+    save_bytes(path, f"{text}\n".encode())
 
 
 def save_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -75,7 +75,7 @@ class Hyperparameters(BaseModel):
     ] = Field(description="what training makes small; the last is the notebook's")
     reduction: Literal["mean", "sum"] = Field(description="eta multiplies this of the gradients of a batch")
     weight_decay: Number = Field(
-        ge=0, le=1, description="the part of each weight that an update takes off, times eta; 0: none"
+        ge=0, le=1, description="the part of each weight and bias that an update takes off, times eta; 0: none"
     )
     eta: Number = Field(gt=0, description="learning rate")
     alpha: Number = Field(ge=0, lt=1, description="momentum: how much of the last update goes into the next; 0: none")
@@ -106,6 +106,18 @@ class Hyperparameters(BaseModel):
                 f"should be a sigmoid, not {self.activation!r}; or set loss = 'squared_error'"
             )
         return self
+
+    def check_fits(self, images: int) -> None:
+        """Refuse, with a HyperparameterError, what a file of that many training images is too small for."""
+        if self.validation >= images:
+            raise HyperparameterError(
+                f"validation = {self.validation}: should leave some of the {images} training images to train on"
+            )
+        if self.batch_size > images - self.validation:
+            raise HyperparameterError(
+                f"batch_size = {self.batch_size}: should be at most {images - self.validation}, the training images "
+                f"that validation = {self.validation} leaves"
+            )
 
     @classmethod
     def load(cls, path: Path, **overrides: int) -> Self:

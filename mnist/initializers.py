@@ -11,7 +11,7 @@ Weights: TypeAlias = NDArray[np.float64]
 
 
 def lecun_normal(rng: np.random.Generator, fan_in: int, fan_out: int) -> Weights:
-    """N(0, 1 / fan_in): keeps the variance of a layer's inputs in its pre-activations (LeCun et al. 1998, eq. 16)."""
+    """N(0, 1 / fan_in): keeps the variance of a layer's inputs (LeCun et al. 1998, Efficient BackProp, eq. 16)."""
     return standard_normal(rng, fan_in, fan_out) * math.sqrt(1 / fan_in)
 
 

@@ -32,7 +32,7 @@ class Loss:
 
 
 def _softmax_cross_entropy(z: FloatArray, _: FloatArray, targets: FloatArray) -> float:
-    """-log(softmax(z)) of the true class, as log(sum(exp(z))) - z: finite wherever z is."""
+    """-log(softmax(z)) of the true class, as log(sum(exp(z))) - z, shifted so that exp never overflows."""
     shifted = z - z.max(axis=1, keepdims=True)
     return _mean(np.log(np.exp(shifted).sum(axis=1)) - (shifted * targets).sum(axis=1))
 

@@ -182,11 +182,12 @@ def folder(place: Path) -> Source:
 
     def download(file: RawFile, path: Path) -> None:
         candidates = [place / file.name, place / f"{file.name}.gz"]
-        found = next((candidate for candidate in candidates if candidate.is_file()), None)
-        if found is None:
-            raise ValueError(f"there is no {file.name} and no {file.name}.gz")
-        with _told_as_value_error(), found.open("rb") as opened:
-            packed = opened.read(file.size + 1)
+        with _told_as_value_error():
+            found = next((candidate for candidate in candidates if candidate.is_file()), None)
+            if found is None:
+                raise ValueError(f"there is no {file.name} and no {file.name}.gz")
+            with found.open("rb") as opened:
+                packed = opened.read(file.size + 1)
         _unpack(packed, file, path)
 
     return Source(str(place), download)

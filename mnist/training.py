@@ -1,6 +1,5 @@
 """The training loop: from one state (weights, velocity, random generator, history) to the same, some epochs later."""
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Self
@@ -119,12 +118,14 @@ def _train_epoch(
     for index, batch in enumerate(batches):
         eta = _eta(epoch + index / len(batches), parameters)
         total += _step(state, training.images[batch], training.labels[batch], eta, parameters)
-        if not math.isfinite(total.loss_sum):
-            raise _diverged(epoch, parameters)
+        _check_finite(total.loss_sum, epoch, parameters)
         yield Progress(epoch + 1, total.images, total.loss, total.accuracy)
-    if not np.isfinite(state.network.theta).all():
-        raise _diverged(epoch, parameters)
-    held_out = score(state.network, validation, parameters.loss)
+    with np.errstate(over="ignore", invalid="ignore"):
+        # What the last update did has been in no score yet.
+        last = score(state.network, Dataset(training.images[batch], training.labels[batch]), parameters.loss)
+        held_out = score(state.network, validation, parameters.loss)
+    _check_finite((last + held_out).loss_sum, epoch, parameters)
+    _check_finite(state.network.theta, epoch, parameters)
     state.history.append(
         Epoch(
             epoch=epoch + 1,
@@ -151,15 +152,17 @@ def _step(state: TrainingState, images: ByteArray, labels: ByteArray, eta: float
     delta = loss.delta(*layers[-1], targets, network.architecture.output)
     delta *= REDUCTIONS[parameters.reduction](len(labels))
     gradient = network.backward(layers, delta)
-    # Decoupled from the gradient, so that momentum does not carry it (Loshchilov & Hutter 2019, algorithm 1).
+    # Decoupled from the gradient, so that momentum does not carry it (Loshchilov & Hutter 2019); scaled by eta, unlike
+    # theirs and like most libraries', so that one rule serves every schedule.
     if parameters.weight_decay:
         network.theta *= 1 - eta * parameters.weight_decay
     MOMENTUM_RULES[parameters.momentum](network.theta, state.velocity, gradient, eta, parameters.alpha)
     return Score.of(layers[-1], targets, parameters.loss)
 
 
-def _diverged(epoch: int, parameters: Hyperparameters) -> DivergedError:
-    return DivergedError(
-        f"training diverged in epoch {epoch + 1}: its numbers are not finite any more. "
-        f"eta = {parameters.eta} is too large for this recipe; try eta = {parameters.eta / 10:g}"
-    )
+def _check_finite(values: float | FloatArray, epoch: int, parameters: Hyperparameters) -> None:
+    if not np.isfinite(values).all():
+        raise DivergedError(
+            f"training diverged in epoch {epoch + 1}: its numbers are not finite any more. "
+            f"eta = {parameters.eta} is too large for this recipe; try eta = {parameters.eta / 10:g}"
+        )

@@ -6,6 +6,7 @@ The seed decides which images are held back, the first weights and the order of 
 import argparse
 import csv
 import json
+import math
 import statistics
 import tempfile
 import time
@@ -17,11 +18,14 @@ from stages.evaluate import evaluate
 from stages.prepare import prepare
 from stages.train import train_network
 
-COLUMNS = ("test accuracy", "test loss", "mean train loss", "seconds")
+COLUMNS = ("test accuracy", "test loss", "val. accuracy", "mean train loss", "seconds")
 
 
 def run_once(parameters: Hyperparameters) -> tuple[float, ...]:
-    """Return the figures of COLUMNS; the training loss is the mean of all epochs, as the notebook printed it."""
+    """Return the figures of COLUMNS.
+
+    The training loss is the mean over all epochs, of an image; the notebook printed it of a batch of 100.
+    """
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
         prepare(parameters, workspace)
@@ -29,10 +33,12 @@ def run_once(parameters: Hyperparameters) -> tuple[float, ...]:
         train_network(parameters, workspace)
         seconds = time.perf_counter() - start
         evaluate(parameters, workspace)
-        test = json.loads(workspace.scores.read_bytes())["test"]
+        scores = json.loads(workspace.scores.read_bytes())
         with workspace.history.open() as file:
             losses = [float(epoch["train_loss"]) for epoch in csv.DictReader(file)]
-    return test["accuracy"], test["loss"], statistics.mean(losses), seconds
+    validation_accuracy = scores["validation"]["accuracy"] if "validation" in scores else math.nan
+    test = scores["test"]
+    return test["accuracy"], test["loss"], validation_accuracy, statistics.mean(losses), seconds
 
 
 def summarise(runs: dict[int, tuple[float, ...]]) -> str:

@@ -12,7 +12,7 @@ from stages.command import RAW, Workspace, run
 def prepare(parameters: Hyperparameters, workspace: Workspace) -> None:
     """Write training set, validation set and normalisation; the test images stay closed."""
     images, labels_file = RAW / TRAIN_IMAGES.name, RAW / TRAIN_LABELS.name
-    check_raw(images, labels_file)
+    parameters.check_fits(check_raw(images, labels_file))
     labels = idx.read(labels_file)
     held_back = stratified_split(labels, parameters.validation, generator(parameters.seed, "split"))
 

@@ -32,8 +32,8 @@ def train_network(parameters: Hyperparameters, workspace: Workspace) -> None:
     last = state.history[-1]
     print(f"{last.epoch} epochs in {time.perf_counter() - start:.1f} s: {_describe(last)}")
 
-    save_model(workspace.model, Model(state.network, parameters.model_dump(exclude={"evaluation_images"})))
     save_csv(workspace.history, Epoch._fields, state.history)
+    save_model(workspace.model, Model(state.network, parameters.model_dump(exclude={"evaluation_images"})))
 
 
 def _describe(epoch: Epoch) -> str:

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 
-from mnist.dataset import Dataset
 from mnist.evaluation import (
     EVALUATION_IMAGES,
     Score,
@@ -55,10 +54,14 @@ def test_worst_mistakes_come_by_the_lead_of_the_wrong_class() -> None:
     np.testing.assert_array_equal(worst_mistakes(outputs, np.array([0, 1, 0, 1], np.uint8), 10), [])
 
 
+def test_a_tie_that_counts_as_wrong_is_a_mistake() -> None:
+    np.testing.assert_array_equal(worst_mistakes(np.array([[0.5, 0.5, 0.0]]), np.array([1], np.uint8), 10), [0])
+
+
 def test_raw_evaluation_leaves_pixels_as_they_are_and_keeps_the_weights() -> None:
     digits = random_digits(10)
     raw = EVALUATION_IMAGES["raw"](NETWORK)
     np.testing.assert_array_equal(raw.forward(digits.images)[0].a, digits.images)
     assert EVALUATION_IMAGES["normalized"](NETWORK) is NETWORK
-    bright = Dataset(digits.images // 255, digits.labels)
-    np.testing.assert_allclose(raw.forward(bright.images)[-1].a, NETWORK.forward(bright.images * 255)[-1].a)
+    bars = (digits.images > 100).astype(np.uint8)
+    np.testing.assert_allclose(raw.forward(bars)[-1].a, NETWORK.forward(bars * 255)[-1].a)

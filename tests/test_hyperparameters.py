@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnist.hyperparameters import HyperparameterError, Hyperparameters
-from tests.recipe import ROOT, recipe
+from tests.recipe import DEFAULT, ROOT, recipe
 
 SHIPPED = [ROOT / "params.yaml", *(path for path in sorted(ROOT.glob("recipes/*.yaml")) if path.name != "dvc.yaml")]
-VALUES: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_bytes())
 FIELDS = Hyperparameters.model_fields
 
 COUNTS = ["seed", "validation", "epochs", "batch_size"]
@@ -27,7 +26,7 @@ NO_NUMBERS = ["abc", "true", ".nan", ".inf", "'1e400'", "-1", "null", "[]", "{}"
 
 def yaml_of(**texts: str) -> str:
     """Return the default recipe as YAML, the values of some keys written as given."""
-    return "".join(f"{key}: {text}\n" for key, text in ({k: json.dumps(v) for k, v in VALUES.items()} | texts).items())
+    return "".join(f"{key}: {text}\n" for key, text in ({k: json.dumps(v) for k, v in DEFAULT.items()} | texts).items())
 
 
 def load(folder: Path, text: str | bytes) -> Hyperparameters:
@@ -51,7 +50,7 @@ def test_the_shipped_files_are_valid(path: Path) -> None:
 
 
 def test_an_override_takes_the_place_of_the_files_value() -> None:
-    assert Hyperparameters.load(ROOT / "params.yaml", seed=7) == recipe(seed=7)
+    assert Hyperparameters.load(ROOT / "recipes/notebook.yaml", seed=7).seed == 7
 
 
 @pytest.mark.parametrize(
@@ -147,7 +146,7 @@ def test_an_unknown_key_is_answered_with_the_nearest_one(key: str, answer: str, 
 
 @pytest.mark.parametrize("key", FIELDS)
 def test_no_key_may_be_missing(key: str, tmp_path: Path) -> None:
-    rest = {name: value for name, value in VALUES.items() if name != key}
+    rest = {name: value for name, value in DEFAULT.items() if name != key}
     (fault,) = complaint(tmp_path, json.dumps(rest)).splitlines()[1:]
     assert fault == f"  {key}: is missing ({key}: {FIELDS[key].description})"
 

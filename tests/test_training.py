@@ -114,6 +114,13 @@ def test_divergence_stops_with_an_error_that_names_eta_and_the_epoch(dtype: str,
         trained(small(dtype=dtype, momentum=momentum, eta=1e30))
 
 
+@pytest.mark.parametrize("validation", [VALIDATION, NOTHING], ids=["validated", "not validated"])
+def test_divergence_in_the_very_last_update_is_found_too(validation: Dataset) -> None:
+    parameters = small(eta=1e15, epochs=1, batch_size=230, dtype="float32", hidden=[12, 12, 12])
+    with pytest.raises(DivergedError, match="diverged in epoch 1"):
+        list(train(TrainingState.initial(parameters, unit([])), TRAINING, validation, parameters))
+
+
 def test_a_batch_may_be_as_large_as_the_training_set_but_not_larger() -> None:
     assert trained(small(batch_size=230)).history
     with pytest.raises(DatasetError, match="batch_size = 231: there are only 230 training images"):

@@ -19,7 +19,7 @@ from mnist.files import save_bytes
 from mnist.sources import RAW_FILES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from mnist.storage import load_model
 from stages.command import RAW
-from tests.recipe import ROOT, random_digits
+from tests.recipe import DEFAULT, ROOT, random_digits
 
 SMALL = {"hidden": [16], "epochs": 3, "batch_size": 20, "validation": 100}
 
@@ -36,8 +36,7 @@ class Project:
         self.set(**SMALL)
 
     def set(self, **changes: Any) -> None:
-        values = yaml.safe_load((ROOT / "params.yaml").read_text()) | SMALL | changes
-        (self.root / "params.yaml").write_text(yaml.safe_dump(values))
+        (self.root / "params.yaml").write_text(yaml.safe_dump(DEFAULT | SMALL | changes))
 
     def start(self, stage: str, *arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
@@ -121,9 +120,8 @@ def test_history_has_a_line_an_epoch(finished: Project) -> None:
 
 def test_the_model_file_tells_what_it_was_trained_with(finished: Project) -> None:
     model = load_model(finished.root / "models/model.safetensors")
-    values = yaml.safe_load((finished.root / "params.yaml").read_text())
-    del values["evaluation_images"]
-    assert model.hyperparameters == values
+    values = DEFAULT | SMALL
+    assert model.hyperparameters == {key: value for key, value in values.items() if key != "evaluation_images"}
     assert model.network.architecture.sizes == (784, 16, 10)
 
 
@@ -176,6 +174,7 @@ def test_nonsense_in_params_stops_every_stage_before_it_touches_anything(stage: 
     ("changes", "message"),
     [
         ({"eta": 1e30}, "diverged in epoch 1"),
+        ({"eta": 1e15, "batch_size": 500, "epochs": 1}, "diverged in epoch 1"),  # in its last update
         ({"batch_size": 501}, "batch_size = 501: there are only 500 training images"),
     ],
 )
@@ -188,10 +187,19 @@ def test_a_training_that_fails_leaves_the_last_good_result(
     assert project.files("models", "plots", "metrics") == before
 
 
-def test_a_validation_set_that_leaves_nothing_to_train_on_is_refused(project: Project) -> None:
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"validation": 600}, "validation = 600: should leave some of the 600 training images"),
+        ({"validation": 581}, "batch_size = 20: should be at most 19"),
+    ],
+)
+def test_what_the_data_are_too_small_for_is_refused_before_they_are_prepared(
+    changes: dict[str, Any], message: str, project: Project
+) -> None:
     before = project.files("data")
-    project.set(validation=600)
-    assert "validation = 600: there are only 600 training images" in project.fail("prepare")
+    project.set(**changes)
+    assert message in project.fail("prepare")
     assert project.files("data") == before
 
 
