@@ -3,7 +3,6 @@
 import json
 import reprlib
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -11,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnist.hyperparameters import HyperparameterError, Hyperparameters
-from tests.recipe import DEFAULT, ROOT, recipe
+from tests.recipe import DEFAULT, ROOT
 
 SHIPPED = [ROOT / "params.yaml", *(path for path in sorted(ROOT.glob("recipes/*.yaml")) if path.name != "dvc.yaml")]
 FIELDS = Hyperparameters.model_fields
