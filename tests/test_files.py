@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
+from mnist.errors import MnistError
 from mnist.files import DamagedFileError, atomic_write, load_array, save_array, save_bytes, save_csv, save_json
 from tests.recipe import ROOT
 from tests.test_idx import damaged
@@ -130,7 +131,7 @@ def test_json_comes_back_exactly(path: Path, value: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_json_has_no_nan_and_no_infinity(number: float, old: Path) -> None:
-    with pytest.raises(ValueError, match="JSON compliant"):
+    with pytest.raises(MnistError, match="file: is not written, because a figure for it is not a finite number"):
         save_json(old, {"loss": number})
     assert content(old.parent) == {"file": b"old"}
 

@@ -174,7 +174,10 @@ def test_nonsense_in_params_stops_every_stage_before_it_touches_anything(stage: 
     ("changes", "message"),
     [
         ({"eta": 1e30}, "diverged in epoch 1"),
-        ({"eta": 1e15, "batch_size": 500, "epochs": 1}, "diverged in epoch 1"),  # in its last update
+        (
+            {"eta": 1e15, "hidden": [16] * 3, "batch_size": 500, "epochs": 1},
+            "diverged in epoch 1",
+        ),  # in its last update
         ({"batch_size": 501}, "batch_size = 501: there are only 500 training images"),
     ],
 )
