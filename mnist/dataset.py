@@ -174,22 +174,18 @@ def _check_labels(labels: ByteArray, path: Path) -> None:
         raise DatasetError(f"{path}: label {where} is {labels[where]}, not a digit 0..9")
 
 
-Batch = slice | NDArray[np.int64]
-
-
-def shuffled(count: int, batch_size: int, rng: np.random.Generator) -> list[Batch]:
+def shuffled(count: int, _: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """All images in an order that `rng` draws; the last batch may be smaller."""
-    order = rng.permutation(count)
-    return [order[start : start + batch_size] for start in range(0, count, batch_size)]
+    return rng.permutation(count)
 
 
-def in_file_order(count: int, batch_size: int, _: np.random.Generator) -> list[Batch]:
+def in_file_order(count: int, batch_size: int, _: np.random.Generator) -> NDArray[np.int64]:
     """Full batches in the order of the file, a partial last one dropped: the notebook's."""
-    return [slice(start, start + batch_size) for start in range(0, count - batch_size + 1, batch_size)]
+    return np.arange(count - count % batch_size)
 
 
-BATCH_ORDERS: dict[str, Callable[[int, int, np.random.Generator], list[Batch]]] = {
+ORDERS: dict[str, Callable[[int, int, np.random.Generator], NDArray[np.int64]]] = {
     "shuffled": shuffled,
     "file": in_file_order,
 }
-"""`order` in params.yaml -> the function (images, batch_size, rng) -> what to take from the dataset for each batch."""
+"""`order` in params.yaml -> the function (images, batch_size, rng) -> the numbers of an epoch's images, in order."""

@@ -89,6 +89,13 @@ class Hyperparameters(BaseModel):
         description="of the training images in an epoch; file, the notebook's, drops a partial last batch"
     )
 
+    rotation: Number = Field(ge=0, le=180, description="each training image is turned by up to so many degrees; 0: off")
+    scaling: Number = Field(ge=0, lt=1, description="made higher or wider by up to this fraction; 0: off")
+    shear: Number = Field(ge=0, le=1, description="slanted sideways by up to this part of its height; 0: off")
+    shift: Number = Field(ge=0, le=28, description="moved by up to so many pixels each way; 0: off")
+    elastic: Number = Field(ge=0, le=28, description="warped: each point moves by so many pixels on average; 0: off")
+    smoothness: Number = Field(gt=0, le=28, description="over how many pixels neighbouring points are warped alike")
+
     evaluation_images: Literal["normalized", "raw"] = Field(
         description="evaluate on images normalised as in training or, as the notebook did, on raw ones"
     )
@@ -100,12 +107,22 @@ class Hyperparameters(BaseModel):
                 f"normalize = 'min_max_by_position' tells {BATCH_POSITIONS} positions in a batch apart; batch_size "
                 f"should be a multiple of {BATCH_POSITIONS}, not {self.batch_size}; or set normalize = 'unit'"
             )
+        if self.normalize == "min_max_by_position" and self.deforms:
+            raise ValueError(
+                "normalize = 'min_max_by_position' fits only images as they are: rotation, scaling, shear, shift and "
+                "elastic should be 0; or set normalize = 'unit'"
+            )
         if self.loss == "squared_error_shown_as_cross_entropy" and not self.activation.startswith("sigmoid"):
             raise ValueError(
                 "loss = 'squared_error_shown_as_cross_entropy' needs outputs between 0 and 1, so that activation "
                 f"should be a sigmoid, not {self.activation!r}; or set loss = 'squared_error'"
             )
         return self
+
+    @property
+    def deforms(self) -> bool:
+        """Whether training images are deformed at all."""
+        return any((self.rotation, self.scaling, self.shear, self.shift, self.elastic))
 
     def check_fits(self, images: int) -> None:
         """Refuse, with a HyperparameterError, what a file of that many training images is too small for."""
@@ -121,37 +138,24 @@ class Hyperparameters(BaseModel):
 
     @classmethod
     def load(cls, path: Path, **overrides: int) -> Self:
-        """Read and check a params.yaml.
+        """Read and check a params.yaml, `overrides` in place of its values; raises as `read_yaml` and `check`."""
+        return cls.check(path, read_yaml(path) | overrides)
 
-        Parameters
-        ----------
-        path : Path
-            The file.
-        **overrides
-            Values that take the place of the file's.
+    @classmethod
+    def check(cls, source: object, values: dict[str, Any]) -> Self:
+        """Return the recipe that `values` are.
 
         Raises
         ------
         HyperparameterError
-            The file is missing, is not YAML, or says something that is not allowed; the text lists every fault.
+            They are not all that is needed and allowed; the text names `source` and lists every fault.
         """
         try:
-            values = yaml.safe_load(path.read_bytes())
-        except OSError as error:
-            raise HyperparameterError(f"{path}: cannot be read: {error.strerror}") from error
-        except RecursionError:
-            raise HyperparameterError(f"{path}: nested too deeply to be a file of hyperparameters") from None
-        # PyYAML lets through what its constructors raise: for dates that no calendar has, for `!!bool x`, and so on.
-        except Exception as error:
-            raise HyperparameterError(f"{path}: is not YAML: {error}") from error
-        if not isinstance(values, dict):
-            raise HyperparameterError(f"{path}: should be lines of `key: value`, not {_shorten(values)}")
-        try:
-            return cls.model_validate({str(key): value for key, value in values.items()} | overrides)
+            return cls.model_validate(values)
         except ValidationError as error:
             faults = [cls._describe(fault) for fault in error.errors(include_url=False)]
             more = [f"and {len(faults) - _FAULTS} more"] if len(faults) > _FAULTS else []
-            raise HyperparameterError("\n  ".join([f"{path}:", *faults[:_FAULTS], *more])) from None
+            raise HyperparameterError("\n  ".join([f"{source}:", *faults[:_FAULTS], *more])) from None
 
     @classmethod
     def _describe(cls, fault: Any) -> str:
@@ -168,6 +172,28 @@ class Hyperparameters(BaseModel):
         place = ".".join(map(str, fault["loc"]))
         rule = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
         return f"{place} = {_shorten(fault['input'])}: {rule} {meaning}"
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the lines of `key: value` that a YAML file holds.
+
+    Raises
+    ------
+    HyperparameterError
+        The file is missing, is not YAML, or holds something else.
+    """
+    try:
+        values = yaml.safe_load(path.read_bytes())
+    except OSError as error:
+        raise HyperparameterError(f"{path}: cannot be read: {error.strerror}") from error
+    except RecursionError:
+        raise HyperparameterError(f"{path}: nested too deeply to be a file of hyperparameters") from None
+    # PyYAML lets through what its constructors raise: for dates that no calendar has, for `!!bool x`, and so on.
+    except Exception as error:
+        raise HyperparameterError(f"{path}: is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise HyperparameterError(f"{path}: should be lines of `key: value`, not {_shorten(values)}")
+    return {str(key): value for key, value in values.items()}
 
 
 def _shorten(value: object) -> str:

@@ -4,10 +4,10 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-Purpose: TypeAlias = Literal["split", "weights", "shuffling"]
+Purpose: TypeAlias = Literal["split", "weights", "shuffling", "deformation"]
 
 # A purpose's number is part of every recorded result: add new ones at the end, never renumber.
-_SPAWN_KEYS: dict[Purpose, int] = {"split": 0, "weights": 1, "shuffling": 2}
+_SPAWN_KEYS: dict[Purpose, int] = {"split": 0, "weights": 1, "shuffling": 2, "deformation": 3}
 
 
 def generator(seed: int, purpose: Purpose) -> np.random.Generator:
@@ -19,7 +19,7 @@ def generator(seed: int, purpose: Purpose) -> np.random.Generator:
     ----------
     seed : int
         Zero or more.
-    purpose : {"split", "weights", "shuffling"}
+    purpose : {"split", "weights", "shuffling", "deformation"}
         What the random numbers are for.
 
     Returns

@@ -1,18 +1,21 @@
 """The training loop: from one state (weights, velocity, random generator, history) to the same, some epochs later."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mnist.arrays import ByteArray, FloatArray
-from mnist.dataset import BATCH_ORDERS, Dataset, DatasetError, one_hot
+from mnist.dataset import ORDERS, Dataset, DatasetError, one_hot
+from mnist.deformation import Strength, deform
 from mnist.errors import MnistError
 from mnist.evaluation import Score, score
 from mnist.hyperparameters import Hyperparameters
 from mnist.losses import LOSSES
-from mnist.network import Network
+from mnist.network import Layer, Network
 from mnist.normalisation import Normalisation
 from mnist.optimizers import MOMENTUM_RULES
 from mnist.randomness import generator
@@ -20,6 +23,9 @@ from mnist.schedules import SCHEDULES
 
 REDUCTIONS: dict[str, Callable[[int], float]] = {"mean": lambda count: 1 / count, "sum": lambda _: 1.0}
 """`reduction` in params.yaml -> the weight of an image in the gradient of a batch of `count`."""
+
+# Images prepared at a time, a few milliseconds of work for each of the two threads.
+_CHUNK = 2000
 
 
 class DivergedError(MnistError):
@@ -59,8 +65,8 @@ class TrainingState:
     network : Network
     velocity : FloatArray, shape of network.theta
         What the momentum rule remembers.
-    shuffling : numpy.random.Generator
-        Draws the order of the images.
+    shuffling, deformation : numpy.random.Generator
+        Draw the order of the images and how they are deformed.
     history : list of Epoch
         One entry for each epoch that is complete.
     """
@@ -68,13 +74,15 @@ class TrainingState:
     network: Network
     velocity: FloatArray
     shuffling: np.random.Generator
+    deformation: np.random.Generator
     history: list[Epoch]
 
     @classmethod
     def initial(cls, parameters: Hyperparameters, normalisation: Normalisation) -> Self:
         """Return the state before the first epoch."""
         network = Network.initialise(parameters, normalisation, generator(parameters.seed, "weights"))
-        return cls(network, np.zeros_like(network.theta), generator(parameters.seed, "shuffling"), history=[])
+        shuffling, deformation = generator(parameters.seed, "shuffling"), generator(parameters.seed, "deformation")
+        return cls(network, np.zeros_like(network.theta), shuffling, deformation, history=[])
 
 
 def train(
@@ -94,7 +102,7 @@ def train(
     Yields
     ------
     Progress
-        After each batch.
+        After some batches, several times an epoch.
 
     Raises
     ------
@@ -112,20 +120,17 @@ def train(
 def _train_epoch(
     state: TrainingState, training: Dataset, validation: Dataset, parameters: Hyperparameters
 ) -> Iterator[Progress]:
-    batches = BATCH_ORDERS[parameters.order](len(training), parameters.batch_size, state.shuffling)
+    order = ORDERS[parameters.order](len(training), parameters.batch_size, state.shuffling)
     epoch = len(state.history)
     total = Score()
-    for index, batch in enumerate(batches):
-        eta = _eta(epoch + index / len(batches), parameters)
-        total += _step(state, training.images[batch], training.labels[batch], eta, parameters)
-        _check_finite(total.loss_sum, epoch, parameters)
+    for chunk in _one_ahead(_chunks(training, order, parameters, state.deformation)):
+        total += _train_chunk(state, chunk, epoch + total.images / len(order), len(order), parameters)
+        _check_finite(epoch, parameters, total.loss_sum)
         yield Progress(epoch + 1, total.images, total.loss, total.accuracy)
-    with np.errstate(over="ignore", invalid="ignore"):
-        # What the last update did has been in no score yet.
-        last = score(state.network, Dataset(training.images[batch], training.labels[batch]), parameters.loss)
-        held_out = score(state.network, validation, parameters.loss)
-    _check_finite((last + held_out).loss_sum, epoch, parameters)
-    _check_finite(state.network.theta, epoch, parameters)
+    held_out = _measure(state.network, validation, parameters)
+    # What the last update did has been in no score yet.
+    last = _measure(state.network, chunk, parameters)
+    _check_finite(epoch, parameters, (last + held_out).loss_sum, state.network.theta)
     state.history.append(
         Epoch(
             epoch=epoch + 1,
@@ -138,30 +143,73 @@ def _train_epoch(
     )
 
 
+def _chunks(
+    training: Dataset, order: NDArray[np.int64], parameters: Hyperparameters, rng: np.random.Generator
+) -> Iterator[Dataset]:
+    """Yield the images of an epoch in their order, some batches at a time, deformed where the recipe says so."""
+    strength = Strength.of(parameters)
+    size = parameters.batch_size * max(1, _CHUNK // parameters.batch_size)
+    for start in range(0, len(order), size):
+        chosen = order[start : start + size]
+        images = training.images[chosen]
+        yield Dataset(deform(images, strength, rng) if parameters.deforms else images, training.labels[chosen])
+
+
+def _one_ahead(chunks: Iterator[Dataset]) -> Iterator[Dataset]:
+    """Yield the same, each made in a thread while the one before it is used."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        upcoming = thread.submit(next, chunks, None)
+        while (chunk := upcoming.result()) is not None:
+            upcoming = thread.submit(next, chunks, None)
+            yield chunk
+
+
 def _eta(epochs_done: float, parameters: Hyperparameters) -> float:
     return parameters.eta * SCHEDULES[parameters.schedule](epochs_done / parameters.epochs)
 
 
-# What overflows here is found by its result, a loss that is not finite, and told in words: no warnings beside them.
-@np.errstate(over="ignore", invalid="ignore")
-def _step(state: TrainingState, images: ByteArray, labels: ByteArray, eta: float, parameters: Hyperparameters) -> Score:
-    """Change the weights by the gradient of one batch, and return the score the batch had before."""
+# What overflows is found by its result, a loss that is not finite, and told in words: no warnings beside them.
+_silent = np.errstate(over="ignore", invalid="ignore")
+
+
+@_silent
+def _train_chunk(
+    state: TrainingState, chunk: Dataset, epochs_done: float, epoch_images: int, parameters: Hyperparameters
+) -> Score:
+    """Train on the batches of a chunk, and return the score that each had just before its update."""
+    targets = one_hot(chunk.labels, parameters.dtype)
+    outputs = []
+    for start in range(0, len(chunk), parameters.batch_size):
+        batch = slice(start, start + parameters.batch_size)
+        eta = _eta(epochs_done + start / epoch_images, parameters)
+        outputs.append(_step(state, chunk.images[batch], targets[batch], eta, parameters))
+    return Score.of(Layer(*map(np.concatenate, zip(*outputs, strict=True))), targets, parameters.loss)
+
+
+@_silent
+def _measure(network: Network, dataset: Dataset, parameters: Hyperparameters) -> Score:
+    return score(network, dataset, parameters.loss)
+
+
+def _step(
+    state: TrainingState, images: ByteArray, targets: FloatArray, eta: float, parameters: Hyperparameters
+) -> Layer:
+    """Change the weights by the gradient of one batch, and return what the network said of the batch before."""
     network, loss = state.network, LOSSES[parameters.loss]
-    targets = one_hot(labels, parameters.dtype)
     layers = network.forward(images)
     delta = loss.delta(*layers[-1], targets, network.architecture.output)
-    delta *= REDUCTIONS[parameters.reduction](len(labels))
+    delta *= REDUCTIONS[parameters.reduction](len(images))
     gradient = network.backward(layers, delta)
     # Decoupled from the gradient, so that momentum does not carry it (Loshchilov & Hutter 2019); scaled by eta, unlike
     # theirs and like most libraries', so that one rule serves every schedule.
     if parameters.weight_decay:
         network.theta *= 1 - eta * parameters.weight_decay
     MOMENTUM_RULES[parameters.momentum](network.theta, state.velocity, gradient, eta, parameters.alpha)
-    return Score.of(layers[-1], targets, parameters.loss)
+    return layers[-1]
 
 
-def _check_finite(values: float | FloatArray, epoch: int, parameters: Hyperparameters) -> None:
-    if not np.isfinite(values).all():
+def _check_finite(epoch: int, parameters: Hyperparameters, *values: float | FloatArray) -> None:
+    if not all(np.isfinite(value).all() for value in values):
         raise DivergedError(
             f"training diverged in epoch {epoch + 1}: its numbers are not finite any more. "
             f"eta = {parameters.eta} is too large for this recipe; try eta = {parameters.eta / 10:g}"

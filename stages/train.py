@@ -2,16 +2,23 @@
 
 import math
 import time
+from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
-from mnist.dataset import load_prepared
+from mnist.dataset import PIXELS, Dataset, load_prepared
+from mnist.deformation import Strength, deform
 from mnist.files import save_csv
 from mnist.hyperparameters import Hyperparameters
 from mnist.normalisation import load_normalisation
+from mnist.pictures import save_digits
+from mnist.randomness import generator
 from mnist.storage import Model, save_model
 from mnist.training import Epoch, TrainingState, train
 from stages.command import Workspace, run
+
+ROWS, COLUMNS = 6, 10
 
 
 def train_network(parameters: Hyperparameters, workspace: Workspace) -> None:
@@ -32,8 +39,18 @@ def train_network(parameters: Hyperparameters, workspace: Workspace) -> None:
     last = state.history[-1]
     print(f"{last.epoch} epochs in {time.perf_counter() - start:.1f} s: {_describe(last)}")
 
+    draw_training_digits(parameters, training, workspace.plots / "training_digits.png")
     save_csv(workspace.history, Epoch._fields, state.history)
     save_model(workspace.model, Model(state.network, parameters.model_dump(exclude={"evaluation_images"})))
+
+
+def draw_training_digits(parameters: Hyperparameters, training: Dataset, path: Path) -> None:
+    """Draw some digits, a row each: as they are, then as training sees them in different epochs."""
+    digits = training.images[:ROWS]
+    strength, rng = Strength.of(parameters), generator(parameters.seed, "deformation")
+    versions = [digits, *(deform(digits, strength, rng) for _ in range(COLUMNS - 1))]
+    captions = ["original", *[""] * (COLUMNS - 1)] * len(digits)
+    save_digits(path, np.stack(versions, axis=1).reshape(-1, PIXELS), captions, COLUMNS)
 
 
 def _describe(epoch: Epoch) -> str:

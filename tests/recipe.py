@@ -29,6 +29,12 @@ DEFAULT: dict[str, Any] = {
     "epochs": 20,
     "batch_size": 100,
     "order": "shuffled",
+    "rotation": 0,
+    "scaling": 0,
+    "shear": 0,
+    "shift": 0,
+    "elastic": 0,
+    "smoothness": 4,
     "evaluation_images": "normalized",
 }
 

@@ -93,5 +93,11 @@ def test_the_recipe_names_all_choices_of_the_notebook() -> None:
         "epochs": 50,
         "batch_size": 100,
         "order": "file",
+        "rotation": 0,
+        "scaling": 0,
+        "shear": 0,
+        "shift": 0,
+        "elastic": 0,
+        "smoothness": 4,
         "evaluation_images": "raw",
     }

@@ -262,10 +262,29 @@ def test_a_recipe_over_seeds_prints_each_seed_and_what_they_give_together(finish
     process = finished.start("recipes.seeds", "params.yaml", "--seeds", "3")
     out, err = process.communicate()
     assert process.returncode == 0, err
-    lines = out.split("params.yaml, 3 seeds\n")[1].splitlines()
+    lines = out.split("one core each\n")[1].splitlines()
     table = {line[:10].strip(): [float(value) for value in line[10:].split()] for line in lines[1:]}
-    assert list(table) == ["seed 1", "seed 2", "seed 3", "mean", "deviation", "minimum", "maximum"]
+    assert sorted(table) == ["deviation", "maximum", "mean", "minimum", "seed 1", "seed 2", "seed 3"]
     accuracies = [table[f"seed {seed}"][0] for seed in (1, 2, 3)]
     assert table["seed 1"][0] == json.loads((finished.root / "metrics/scores.json").read_text())["test"]["accuracy"]
     assert table["mean"][0] == pytest.approx(sum(accuracies) / 3, abs=1e-4)
     assert (table["minimum"][0], table["maximum"][0]) == (min(accuracies), max(accuracies))
+
+
+def test_a_study_goes_on_with_the_seeds_that_are_missing(project: Project) -> None:
+    table = project.root / "table.csv"
+    shutil.rmtree(project.root / "recipes", ignore_errors=True)
+
+    def study(seeds: int) -> list[str]:
+        process = project.start("recipes.seeds", "params.yaml", "--seeds", str(seeds), "--table", str(table))
+        _, err = process.communicate()
+        assert process.returncode == 0, err
+        return table.read_text().splitlines()
+
+    first, runs = study(1), project.root / "recipes/runs"
+    (kept,) = runs.iterdir()
+    kept.write_text(f"{first[0]}\n1,0.125,1,1,1,1\n")
+    # The seed that is kept is believed, the other is run.
+    again = study(2)
+    assert again[1] == "1,0.125,1.0,1.0,1.0,1.0"
+    assert (again[0], len(again), len(list(runs.iterdir()))) == (first[0], 3, 2)

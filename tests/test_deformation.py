@@ -1,0 +1,146 @@
+"""Deformation: known moves pixel by pixel, nothing at strength 0, mass kept, the strengths as they are promised."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mnist.deformation import Strength, deform, resample, source_positions
+from tests.recipe import random_digits
+
+OFF = Strength(rotation=0, scaling=0, shear=0, shift=0, elastic=0, smoothness=4)
+ON = Strength(rotation=15, scaling=0.15, shear=0.15, shift=1, elastic=0.8, smoothness=4)
+IDENTITY = np.indices((28, 28)).astype(float)
+NOISE = random_digits(30).images
+
+
+def positions(strength: Strength, count: int, seed: int = 0) -> Any:
+    return source_positions(count, strength, np.random.default_rng(seed))
+
+
+def image(**pixels: int) -> Any:
+    """Return one image (1, 784), black but for pixels named r3c5=200."""
+    square = np.zeros((28, 28), np.uint8)
+    for place, value in pixels.items():
+        row, column = place[1:].split("c")
+        square[int(row), int(column)] = value
+    return square.reshape(1, 784)
+
+
+def test_strength_0_changes_nothing() -> None:
+    np.testing.assert_array_equal(positions(OFF, 3), np.stack([IDENTITY] * 3))
+    np.testing.assert_array_equal(deform(NOISE, OFF, np.random.default_rng(0)), NOISE)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 0), (0, -3), (-2, 5), (27, 0), (28, 0), (0, -28), (1000, -1000)])
+def test_whole_shifts_move_pixels_and_bring_in_black(rows: int, columns: int) -> None:
+    shifted = resample(NOISE, IDENTITY + np.array([rows, columns]).reshape(2, 1, 1)).reshape(-1, 28, 28)
+    expected = np.zeros((len(NOISE), 28, 28), np.uint8)
+    for row in range(28):
+        for column in range(28):
+            if 0 <= row + rows < 28 and 0 <= column + columns < 28:
+                expected[:, row, column] = NOISE.reshape(-1, 28, 28)[:, row + rows, column + columns]
+    np.testing.assert_array_equal(shifted, expected)
+
+
+def test_between_pixels_the_four_neighbours_are_weighted_by_their_distance() -> None:
+    # Taken from a quarter of a pixel below and half a pixel to the right: hand-computed parts of 200.
+    moved = resample(image(r10c20=200), IDENTITY + np.array([0.25, 0.5]).reshape(2, 1, 1))
+    expected = image(r10c20=75, r10c19=75, r9c20=25, r9c19=25)
+    np.testing.assert_array_equal(moved, expected)
+
+
+@pytest.mark.parametrize(("offset", "value"), [(0.5, 128), (0.9375, 16), (1, 0), (1.5, 0)])
+def test_beyond_the_edge_pixels_fade_into_black(offset: float, value: int) -> None:
+    white = np.full((1, 784), 255, np.uint8)
+    for axis in (0, 1):
+        for sign, edge in ((1, -1), (-1, 0)):
+            place = IDENTITY.copy()
+            place[axis] += sign * offset
+            moved = resample(white, place).reshape(28, 28)
+            assert (np.take(moved, edge, axis=axis) == value).all()
+
+
+def test_white_stays_white_and_no_sum_overflows() -> None:
+    rng = np.random.default_rng(0)
+    inside = np.clip(IDENTITY + rng.uniform(-1, 1, (2, 28, 28)), 0, 27)
+    assert (resample(np.full((2, 784), 255, np.uint8), inside) == 255).all()
+
+
+def test_a_quarter_turn_is_numpys() -> None:
+    turned = np.stack([IDENTITY[1], 27 - IDENTITY[0]])
+    expected = np.rot90(NOISE.reshape(-1, 28, 28), axes=(1, 2)).reshape(-1, 784)
+    np.testing.assert_array_equal(resample(NOISE, turned), expected)
+    # And the fields that are drawn for rotations turn about the centre by that rule, at any angle.
+    for field in positions(OFF._replace(rotation=180), 20):
+        offsets = (field - 13.5).reshape(2, -1)
+        before = (IDENTITY - 13.5).reshape(2, -1)
+        np.testing.assert_allclose(np.hypot(*offsets), np.hypot(*before), rtol=1e-12)
+        np.testing.assert_allclose(offsets[:, ::-1], -offsets, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "row", "column"),
+    [
+        ({"shift": 3}, 3, 3),
+        # At the corner, 13.5 pixels from the centre each way.
+        ({"scaling": 0.2}, 0.2 * 13.5, 0.2 * 13.5),
+        ({"shear": 0.2}, 0, 0.2 * 13.5),
+    ],
+)
+def test_strengths_are_the_bounds_of_what_is_drawn(changes: dict[str, float], row: float, column: float) -> None:
+    moved = (positions(OFF._replace(**changes), 2000) - IDENTITY)[:, :, 0, 0]
+    for axis, bound in enumerate((row, column)):
+        assert np.abs(moved[:, axis]).max() <= bound + 1e-12
+        np.testing.assert_allclose(np.abs(moved[:, axis]).mean(), bound / 2, rtol=0.05)
+        np.testing.assert_allclose(moved[:, axis].mean(), 0, atol=0.05 * max(bound, 1))
+
+
+def test_rotations_are_uniform_up_to_their_bound() -> None:
+    moved = positions(OFF._replace(rotation=10), 2000)[:, :, 14, 27] - 13.5
+    angles = np.degrees(np.arctan2(moved[:, 0], moved[:, 1])) - np.degrees(np.arctan2(0.5, 13.5))
+    assert np.abs(angles).max() <= 10 + 1e-9
+    np.testing.assert_allclose(np.abs(angles).mean(), 5, rtol=0.05)
+
+
+@pytest.mark.parametrize("smoothness", [2, 4, 20])
+def test_elastic_is_the_deviation_of_every_point_and_smoothness_ties_neighbours(smoothness: float) -> None:
+    moved = positions(OFF._replace(elastic=1.5, smoothness=smoothness), 4000) - IDENTITY
+    np.testing.assert_allclose(moved.std(axis=0), 1.5, rtol=0.06)
+    # Smoothing white noise by a Gaussian of deviation s correlates points at distance d by exp(-d^2 / (4 s^2)).
+    near = np.mean(moved[:, :, 14, 14] * moved[:, :, 14, 15]) / 1.5**2
+    np.testing.assert_allclose(near, np.exp(-1 / (4 * smoothness**2)), atol=0.06)
+
+
+@given(st.integers(1, 250), st.integers(0, 2**32))
+def test_any_number_of_images_comes_back_in_place(count: int, seed: int) -> None:
+    # Each image is one grey level: whatever field an image gets, its own level stays, and no other's comes in.
+    levels = (np.arange(count) % 250 + 5).astype(np.uint8)
+    deformed = deform(np.repeat(levels[:, np.newaxis], 784, axis=1), ON, np.random.default_rng(seed))
+    np.testing.assert_array_equal(deformed.max(axis=1), levels)
+
+
+def test_the_generator_decides_and_nothing_else() -> None:
+    first, again, other = (deform(NOISE, ON, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_images_next_to_each_other_get_different_fields() -> None:
+    same = np.repeat(NOISE[:1], 400, axis=0)
+    deformed = deform(same, ON, np.random.default_rng(0))
+    assert len(np.unique(deformed, axis=0)) == 4
+    assert len(np.unique(deformed[:4], axis=0)) == 4
+
+
+def test_mass_is_kept_within_what_scaling_changes() -> None:
+    blob = np.zeros((28, 28))
+    blob[8:20, 10:18] = 200
+    images = np.repeat(blob.reshape(1, 784).astype(np.uint8), 1000, axis=0)
+    kept = deform(images, ON._replace(scaling=0), np.random.default_rng(0)).sum(axis=1) / blob.sum()
+    assert abs(kept.mean() - 1) < 0.05
+    assert (np.abs(kept - 1) < 0.5).all()
+    still = deform(images, OFF._replace(rotation=15, shear=0.15, shift=1), np.random.default_rng(0)).sum(axis=1)
+    np.testing.assert_allclose(still / blob.sum(), 1, atol=0.02)

@@ -1,0 +1,92 @@
+"""The ladder from the notebook to the default recipe, and the runs over seeds that measure it."""
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mnist.hyperparameters import HyperparameterError, Hyperparameters
+from recipes.ladder import Rung, chart, markdown
+from recipes.rungs import fingerprint, load_rungs
+from recipes.seeds import Run, load_runs, summarise
+from tests.recipe import ROOT, random_digits, recipe
+
+RUNGS = load_rungs(ROOT / "recipes/notebook.yaml", ROOT / "recipes/ladder.yaml")
+PIPELINE = yaml.safe_load((ROOT / "recipes/dvc.yaml").read_text())["stages"]
+DIGITS = random_digits(400)
+RUNS = [Run(1, 0.98, 0.06, 0.97, 0.3, 10), Run(2, 0.99, 0.05, 0.98, 0.2, 14)]
+
+
+def load(name: str) -> Hyperparameters:
+    return Hyperparameters.load(ROOT / name)
+
+
+def test_the_ladder_leads_from_the_notebook_to_the_default() -> None:
+    first, *_, last = RUNGS.values()
+    assert first == load("recipes/notebook.yaml")
+    assert last.model_dump(exclude={"seed"}) == load("params.yaml").model_dump(exclude={"seed"})
+
+
+def test_every_step_changes_what_it_names() -> None:
+    steps = yaml.safe_load((ROOT / "recipes/ladder.yaml").read_text())
+    before, *rungs = RUNGS.values()
+    for changes, rung in zip(steps.values(), rungs, strict=True):
+        assert {key for key in changes if getattr(before, key) == getattr(rung, key)} == set()
+        before = rung
+
+
+def test_the_pipeline_measures_every_rung() -> None:
+    assert PIPELINE["rung"]["matrix"]["rung"] == PIPELINE["seeds"]["matrix"]["rung"] == list(RUNGS)
+    tables = [name for name in PIPELINE["ladder"]["deps"] if name.endswith("runs.csv")]
+    assert tables == [f"recipes/ladder/{name}/runs.csv" for name in RUNGS]
+
+
+@pytest.mark.parametrize(
+    ("steps", "fault"),
+    [
+        ({"faster": {"etta": 0.1}}, r"steps.yaml, faster:\n  etta: there is no such key; did you mean eta\?"),
+        ({"faster": {"momentum": "warp"}}, "steps.yaml, faster:\n  momentum = 'warp': should be"),
+        ({"faster": {"rotation": 10}}, "faster:\n  normalize = 'min_max_by_position' fits only images as they are"),
+        ({"faster": 3}, "faster: should be lines of `key: value`, not 3"),
+    ],
+)
+def test_a_step_that_is_not_allowed_is_refused_by_name(tmp_path: Path, steps: dict[str, Any], fault: str) -> None:
+    (tmp_path / "steps.yaml").write_text(yaml.safe_dump(steps))
+    with pytest.raises(HyperparameterError, match=fault):
+        load_rungs(ROOT / "recipes/notebook.yaml", tmp_path / "steps.yaml")
+
+
+def test_a_fingerprint_tells_recipes_apart_and_is_the_same_twice() -> None:
+    small = {"hidden": [16], "batch_size": 20}
+    assert fingerprint(recipe(**small), DIGITS) == fingerprint(recipe(**small), DIGITS)
+    for change in (
+        {"eta": 0.11},
+        {"activation": "tanh"},
+        {"elastic": 1},
+        {"order": "file"},
+        {"normalize": "standardize"},
+    ):
+        assert fingerprint(recipe(**small | change), DIGITS) != fingerprint(recipe(**small), DIGITS), change
+
+
+def test_figures_over_seeds_are_those_of_the_statistics_module() -> None:
+    summary = summarise(RUNS)
+    assert summary["mean"] == tuple(map(statistics.mean, zip(*RUNS, strict=True)))[1:]
+    assert summary["deviation"][0] == pytest.approx(0.01 / 2**0.5)
+    assert (summary["minimum"][0], summary["maximum"][0]) == (0.98, 0.99)
+    assert "deviation" not in summarise(RUNS[:1])
+
+
+def test_a_rung_is_told_in_per_cent() -> None:
+    rung = Rung.of("relu", RUNS)
+    assert rung == Rung("relu", 2, 98.5, 0.707, 98, 99, 12)
+    assert "| relu | 98.50 ± 0.71 | 98.00 to 99.00 | 12 |" in markdown([rung])
+    assert chart([rung])["data"]["values"][0]["wrong"] == pytest.approx(1.5)
+
+
+def test_the_recorded_runs_are_of_five_seeds_a_rung() -> None:
+    for name in RUNGS:
+        runs = load_runs(ROOT / f"recipes/ladder/{name}/runs.csv")
+        assert [run.seed for run in runs] == [1, 2, 3, 4, 5]
