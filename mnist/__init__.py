@@ -1,6 +1,7 @@
 """A neural network for MNIST, from scratch in NumPy: the network and everything it needs.
 
 In reading order: `hyperparameters`, `idx`, `sources`, `normalisation`, `dataset`, `deformation`, `activations`,
-`losses`, `initializers`, `optimizers`, `schedules`, `network`, `evaluation`, `training`, `storage`, `pictures`. A
-module imports only those before it, and the small ones that all stand on: `errors`, `arrays`, `files`, `randomness`.
+`losses`, `initializers`, `optimizers`, `schedules`, `network`, `evaluation`, `training`, `storage`, `checkpoints`,
+`pictures`. A module imports only those before it, and the small ones that all stand on: `errors`, `arrays`, `files`,
+`randomness`, `environment`.
 """

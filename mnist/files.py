@@ -1,6 +1,7 @@
 """Files that are either whole or not there (write beside, flush to disk, rename), and the plain formats in them."""
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -87,6 +88,41 @@ def save_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
     save_bytes(path, text.getvalue().encode())
+
+
+_DIGESTS = "SHA256SUMS"
+
+
+def save_digests(folder: Path) -> None:
+    """Write a file SHA256SUMS of all files in a folder, in the form that `sha256sum --check` reads."""
+    lines = [f"{_sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir()) if path.name != _DIGESTS]
+    save_bytes(folder / _DIGESTS, "".join(lines).encode())
+
+
+def check_digests(folder: Path) -> str:
+    """Check all files of a folder against its SHA256SUMS, and return the text of that: the name of what it holds.
+
+    Raises
+    ------
+    DamagedFileError
+        A file is not what was written, down to the last bit, or SHA256SUMS is not such a file.
+    OSError
+        A file is missing.
+    """
+    listed = folder / _DIGESTS
+    text = listed.read_text(errors="replace")
+    for line in text.splitlines():
+        digest, _, name = line.partition("  ")
+        if not name or Path(name).name != name:
+            raise DamagedFileError(f"{listed}: is damaged; `dvc repro --force` makes it again")
+        if _sha256(folder / name) != digest:
+            raise DamagedFileError(f"{folder / name}: is damaged; `dvc repro --force` makes it again")
+    return text
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def save_array(path: Path, values: NDArray[Any]) -> None:

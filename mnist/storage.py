@@ -1,10 +1,14 @@
-"""Networks to and from disk, as safetensors: plain numbers and text, nothing that runs when it is read."""
+"""Networks to and from disk, as safetensors: plain numbers and text, nothing that runs when it is read.
 
+A file carries a digest of all it holds, so that a single flipped bit is found.
+"""
+
+import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +24,16 @@ from mnist.losses import LOSSES
 from mnist.network import Architecture, Network
 from mnist.normalisation import Normalisation
 
-_FORMAT = 1
+_FORMAT = 2
+"""What is written. Format 1, which had no digest, is read too."""
+
 _METADATA = "mnist"
+
+Tensors: TypeAlias = dict[str, NDArray[Any]]
 
 
 class ModelFileError(MnistError):
-    """A file that does not hold a network in a form that this version writes."""
+    """A file that does not hold what it should in a form that this version knows."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +45,13 @@ class Model:
     network : Network
     hyperparameters : dict
         What it was trained with: the keys of params.yaml that training depends on.
+    environment : dict
+        What it was trained on, as `environment.describe_environment` says; empty in files of format 1.
     """
 
     network: Network
     hyperparameters: dict[str, Any]
+    environment: dict[str, Any] = field(default_factory=dict)
 
     @property
     def loss(self) -> str:
@@ -56,14 +67,11 @@ def save_model(path: Path, model: Model) -> None:
         "normalisation.scale": network.normalisation.scale,
     }
     description = {
-        "format": _FORMAT,
         "architecture": asdict(network.architecture),
         "hyperparameters": model.hyperparameters,
+        "environment": model.environment,
     }
-    # One entry only: safetensors does not promise to keep the order of several, nor then the bytes of the file.
-    data = save(tensors, {_METADATA: json.dumps(description, sort_keys=True)})
-    with atomic_write(path) as file:
-        file.write(data)
+    save_sealed(path, tensors, description)
 
 
 def load_model(path: Path) -> Model:
@@ -77,24 +85,59 @@ def load_model(path: Path) -> Model:
         It cannot be read.
     """
     try:
+        return _assemble(*load_sealed(path))
+    except (ModelFileError, ValueError, RecursionError) as error:
+        raise ModelFileError(f"{path}: is not a model of this project: {error}") from error
+
+
+def save_sealed(path: Path, tensors: Tensors, description: dict[str, Any]) -> None:
+    """Write arrays and what they are, which JSON can say, with a format number and a digest of it all."""
+    description |= {"format": _FORMAT}
+    description |= {"sha256": _digest(tensors, description)}
+    # One entry only: safetensors does not promise to keep the order of several, nor then the bytes of the file.
+    data = save(tensors, {_METADATA: json.dumps(description, sort_keys=True)})
+    with atomic_write(path) as file:
+        file.write(data)
+
+
+def load_sealed(path: Path) -> tuple[dict[str, Any], Tensors]:
+    """Return what `save_sealed` wrote: the description, the arrays.
+
+    Raises
+    ------
+    ModelFileError
+        The file is damaged, or of an unknown format.
+    OSError
+        It cannot be read.
+    """
+    try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     # AttributeError: a type of number that NumPy does not have.
     except (SafetensorError, TypeError, ValueError, AttributeError) as error:
-        raise ModelFileError(f"{path}: is not a readable model file: {error}") from error
-    try:
-        return _assemble(json.loads(metadata.get(_METADATA, "null")), tensors)
-    except (ModelFileError, ValueError, RecursionError) as error:
-        raise ModelFileError(f"{path}: is not a model of this project: {error}") from error
-
-
-def _assemble(description: Any, tensors: dict[str, NDArray[Any]]) -> Model:
-    """Build the network from what the file says, believing none of it before it is checked."""
+        raise ModelFileError(f"it is not readable: {error}") from error
+    description = json.loads(metadata.get(_METADATA, "null"))
     if not isinstance(description, dict):
-        raise ModelFileError("it does not describe a network")
-    if description.get("format") != _FORMAT:
-        raise ModelFileError(f"it has format {description.get('format')!r}, and this version reads format {_FORMAT}")
+        raise ModelFileError("it does not describe itself")
+    written = description.get("format")
+    if written not in {1, _FORMAT}:
+        raise ModelFileError(f"it has format {written!r}, and this version reads formats 1 to {_FORMAT}")
+    if description.pop("sha256", None) != _digest(tensors, description) and written != 1:
+        raise ModelFileError("it is damaged: it does not hold what was written")
+    return description, tensors
+
+
+def _digest(tensors: Tensors, description: dict[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
+    for name in sorted(tensors):
+        digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode())
+        digest.update(tensors[name].tobytes())
+    return digest.hexdigest()
+
+
+def _assemble(description: dict[str, Any], tensors: Tensors) -> Model:
+    """Build the network from what the file says, believing none of it before it is checked."""
     hyperparameters = description.get("hyperparameters")
     if not isinstance(hyperparameters, dict) or hyperparameters.get("loss") not in list(LOSSES):
         raise ModelFileError("its hyperparameters do not name a loss")
@@ -113,7 +156,8 @@ def _assemble(description: Any, tensors: dict[str, NDArray[Any]]) -> Model:
     theta: FloatArray = np.empty(architecture.count, architecture.dtype)
     for name, part in _named(*architecture.split(theta)).items():
         part[:] = tensors[name]
-    return Model(Network(architecture, Normalisation(offset, scale), theta), hyperparameters)
+    network = Network(architecture, Normalisation(offset, scale), theta)
+    return Model(network, hyperparameters, description.get("environment", {}))
 
 
 def _check_architecture(values: Any) -> Architecture:

@@ -93,7 +93,7 @@ def train(
     Parameters
     ----------
     state : TrainingState
-        Changed in place; after each epoch it is complete and its history one entry longer.
+        Changed in place; between two epochs, and only there, it is all that training goes on from.
     training, validation : Dataset
         What to learn from, and what to measure progress on after each epoch; the second may be empty.
     parameters : Hyperparameters
@@ -102,7 +102,7 @@ def train(
     Yields
     ------
     Progress
-        After some batches, several times an epoch.
+        Several times an epoch, and when an epoch is complete: only then is `state.history` as long as `epoch` says.
 
     Raises
     ------
@@ -141,6 +141,7 @@ def _train_epoch(
             eta=_eta(epoch, parameters),
         )
     )
+    yield Progress(epoch + 1, total.images, total.loss, total.accuracy)
 
 
 def _chunks(

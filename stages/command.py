@@ -72,4 +72,4 @@ def told_in_words() -> Iterator[None]:
     except OSError as error:
         sys.exit(f"error: {error.filename or 'input or output'}: {error.strerror or error}")
     except KeyboardInterrupt:
-        sys.exit("interrupted; what was there before is still there")
+        sys.exit("interrupted; what was there before is still there, and the same command goes on")

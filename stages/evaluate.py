@@ -9,7 +9,7 @@ from mnist.evaluation import (
     score,
     worst_mistakes,
 )
-from mnist.files import save_csv, save_json
+from mnist.files import check_digests, save_csv, save_json
 from mnist.hyperparameters import Hyperparameters
 from mnist.pictures import save_digits, save_weights
 from mnist.sources import TEST_IMAGES, TEST_LABELS
@@ -21,6 +21,7 @@ MISTAKES = 40
 
 def evaluate(parameters: Hyperparameters, workspace: Workspace) -> None:
     """Write the figures of the network, and what to look at beside them."""
+    check_digests(workspace.prepared)
     model = load_model(workspace.model)
     network = EVALUATION_IMAGES[parameters.evaluation_images](model.network)
     test = read_raw(RAW / TEST_IMAGES.name, RAW / TEST_LABELS.name)

@@ -2,6 +2,7 @@
 
 from mnist import idx
 from mnist.dataset import check_raw, raw_chunks, save_prepared, stratified_split
+from mnist.files import save_digests
 from mnist.hyperparameters import Hyperparameters
 from mnist.normalisation import NORMALIZERS, save_normalisation
 from mnist.randomness import generator
@@ -22,6 +23,7 @@ def prepare(parameters: Hyperparameters, workspace: Workspace) -> None:
 
     normalisation = NORMALIZERS[parameters.normalize](raw_chunks(images, ~held_back))
     save_normalisation(workspace.normalisation, normalisation)
+    save_digests(workspace.prepared)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,15 @@ from tqdm import tqdm
 
 from mnist.dataset import PIXELS, Dataset, load_prepared
 from mnist.deformation import Strength, deform
-from mnist.files import save_csv
+from mnist.environment import describe_environment
+from mnist.files import check_digests, save_csv
 from mnist.hyperparameters import Hyperparameters
 from mnist.normalisation import load_normalisation
 from mnist.pictures import save_digits
 from mnist.randomness import generator
 from mnist.storage import Model, save_model
 from mnist.training import Epoch, TrainingState, train
+from stages.checkpoint import Checkpoint, locked, name_of
 from stages.command import Workspace, run
 
 ROWS, COLUMNS = 6, 10
@@ -23,25 +25,39 @@ ROWS, COLUMNS = 6, 10
 
 def train_network(parameters: Hyperparameters, workspace: Workspace) -> None:
     """Write the trained network and the history of its training."""
+    inputs = check_digests(workspace.prepared)
     training = load_prepared(workspace.prepared, "train")
     validation = load_prepared(workspace.prepared, "validation")
     normalisation = load_normalisation(workspace.normalisation)
 
     state = TrainingState.initial(parameters, normalisation)
     print(state.network.architecture, flush=True)
-    start = time.perf_counter()
+    with locked(name_of(parameters, inputs)) as checkpoint:
+        checkpoint.restore(state)
+        train_with_progress(state, training, validation, parameters, checkpoint)
+        draw_training_digits(parameters, training, workspace.plots / "training_digits.png")
+        save_csv(workspace.history, Epoch._fields, state.history)
+        recipe = parameters.model_dump(exclude={"evaluation_images"})
+        save_model(workspace.model, Model(state.network, recipe, describe_environment()))
+        checkpoint.remove()
+
+
+def train_with_progress(
+    state: TrainingState, training: Dataset, validation: Dataset, parameters: Hyperparameters, checkpoint: Checkpoint
+) -> None:
+    """Train to the end, with a bar for people to watch, and with checkpoints."""
+    start, first = time.perf_counter(), len(state.history)
     # disable=None: no bar where nobody looks, as in a log file.
     with tqdm(total=parameters.epochs * len(training), unit=" images", unit_scale=True, disable=None) as bar:
+        bar.update(first * len(training))
         for progress in train(state, training, validation, parameters):
             bar.set_description(f"epoch {progress.epoch}/{parameters.epochs}", refresh=False)
             bar.set_postfix_str(f"loss {progress.loss:.4f}, accuracy {progress.accuracy:.2%}", refresh=False)
             bar.update((progress.epoch - 1) * len(training) + progress.images - bar.n)
+            if progress.epoch == len(state.history):
+                checkpoint.save_if_due(state)
     last = state.history[-1]
-    print(f"{last.epoch} epochs in {time.perf_counter() - start:.1f} s: {_describe(last)}")
-
-    draw_training_digits(parameters, training, workspace.plots / "training_digits.png")
-    save_csv(workspace.history, Epoch._fields, state.history)
-    save_model(workspace.model, Model(state.network, parameters.model_dump(exclude={"evaluation_images"})))
+    print(f"{last.epoch - first} epochs in {time.perf_counter() - start:.1f} s: {_describe(last)}")
 
 
 def draw_training_digits(parameters: Hyperparameters, training: Dataset, path: Path) -> None:

@@ -31,6 +31,7 @@ LIBRARIES = dict.fromkeys(("pooch", "requests", "urllib3", "tqdm"), "sources") |
     "pydantic": "hyperparameters",
     "yaml": "hyperparameters",
     "safetensors": "storage",
+    "threadpoolctl": "environment",
     "PIL": "pictures",
 }
 

@@ -235,7 +235,7 @@ def test_ctrl_c_ends_training_in_one_line_and_leaves_the_last_good_result(projec
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert err == "interrupted; what was there before is still there\n"
+    assert err == "interrupted; what was there before is still there, and the same command goes on\n"
     assert project.files("models", "plots") == before
 
 
