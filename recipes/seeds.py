@@ -22,6 +22,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from mnist.files import save_csv
 from mnist.hyperparameters import Hyperparameters
 from stages.command import Workspace, told_in_words
@@ -104,11 +106,12 @@ def _leave_interrupts_to_the_parent() -> None:
 
 def summarise(runs: list[Run]) -> dict[str, tuple[float, ...]]:
     """Return mean, standard deviation (of a sample), minimum and maximum of each figure but the seed."""
-    columns = list(zip(*runs, strict=True))[1:]
-    lines = {"mean": tuple(map(statistics.mean, columns))}
+    figures = np.array(runs)[:, 1:]
+    lines = {"mean": figures.mean(axis=0)}
     if len(runs) > 1:
-        lines["deviation"] = tuple(map(statistics.stdev, columns))
-    return lines | {"minimum": tuple(map(min, columns)), "maximum": tuple(map(max, columns))}
+        lines["deviation"] = figures.std(axis=0, ddof=1)
+    lines |= {"minimum": figures.min(axis=0), "maximum": figures.max(axis=0)}
+    return {name: tuple(line.tolist()) for name, line in lines.items()}
 
 
 def line(name: str, figures: tuple[object, ...]) -> str:
