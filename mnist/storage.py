@@ -92,10 +92,10 @@ def load_model(path: Path) -> Model:
 
 def save_sealed(path: Path, tensors: Tensors, description: dict[str, Any]) -> None:
     """Write arrays and what they are, which JSON can say, with a format number and a digest of it all."""
-    description |= {"format": _FORMAT}
-    description |= {"sha256": _digest(tensors, description)}
+    sealed = description | {"format": _FORMAT}
+    sealed["sha256"] = _digest(tensors, sealed)
     # One entry only: safetensors does not promise to keep the order of several, nor then the bytes of the file.
-    data = save(tensors, {_METADATA: json.dumps(description, sort_keys=True)})
+    data = save(tensors, {_METADATA: json.dumps(sealed, sort_keys=True)})
     with atomic_write(path) as file:
         file.write(data)
 
@@ -119,9 +119,9 @@ def load_sealed(path: Path) -> tuple[dict[str, Any], Tensors]:
         raise ModelFileError(f"it is not readable: {error}") from error
     description = json.loads(metadata.get(_METADATA, "null"))
     if not isinstance(description, dict):
-        raise ModelFileError("it does not describe itself")
+        raise ModelFileError("it does not say what it holds")
     written = description.get("format")
-    if written not in {1, _FORMAT}:
+    if written not in [1, _FORMAT]:
         raise ModelFileError(f"it has format {written!r}, and this version reads formats 1 to {_FORMAT}")
     if description.pop("sha256", None) != _digest(tensors, description) and written != 1:
         raise ModelFileError("it is damaged: it does not hold what was written")
@@ -156,8 +156,10 @@ def _assemble(description: dict[str, Any], tensors: Tensors) -> Model:
     theta: FloatArray = np.empty(architecture.count, architecture.dtype)
     for name, part in _named(*architecture.split(theta)).items():
         part[:] = tensors[name]
-    network = Network(architecture, Normalisation(offset, scale), theta)
-    return Model(network, hyperparameters, description.get("environment", {}))
+    environment = description.get("environment", {})
+    if not isinstance(environment, dict):
+        raise ModelFileError("what it says of the environment is no table")
+    return Model(Network(architecture, Normalisation(offset, scale), theta), hyperparameters, environment)
 
 
 def _check_architecture(values: Any) -> Architecture:

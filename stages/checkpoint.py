@@ -22,7 +22,7 @@ from mnist.training import TrainingState
 _CODE = [Path(__file__).parents[1] / package for package in ("mnist", "stages")]
 
 # Seconds between two checkpoints, and the part of the time that writing them may take.
-_PAUSE = 5.0
+_PAUSE = 2.0
 _SHARE = 0.01
 
 # Checkpoints of trainings that were given up are deleted when there are more than these.

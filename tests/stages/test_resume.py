@@ -1,0 +1,174 @@
+"""A training that is killed goes on where it was, and ends with the bytes of one that was left alone."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.recipe import ROOT
+from tests.stages.test_stages import Project
+
+# A checkpoint after every epoch: the time between them is no part of what is tested.
+TRAIN = """
+import runpy, stages.checkpoint
+stages.checkpoint._PAUSE, stages.checkpoint._SHARE = 0, 1
+runpy.run_module("stages.train", run_name="__main__")
+"""
+RESULTS = ("models", "plots/history.csv")
+
+
+def start(project: Project, **environment: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", TRAIN],
+        cwd=project.root,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: "subprocess.Popen[str]") -> tuple[str, str]:
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return out, err
+
+
+def checkpoints(project: Project) -> list[Path]:
+    return sorted((project.root / ".checkpoints").glob("*.safetensors"))
+
+
+def wait_for_checkpoint(process: "subprocess.Popen[str]", project: Project) -> None:
+    deadline = time.monotonic() + 60
+    while not checkpoints(project):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def results(project: Project) -> dict[str, bytes]:
+    return {name: data for name, data in project.files("models", "plots").items() if name.startswith(RESULTS)}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project(tmp_path)
+    project.set(epochs=60, rotation=10, elastic=1)
+    project.run("prepare")
+    return project
+
+
+def test_killed_again_and_again_it_ends_with_the_same_bytes(project: Project) -> None:
+    finish(start(project))
+    undisturbed = results(project)
+    for name in undisturbed:
+        (project.root / name).unlink()
+
+    moments = random.Random(0)
+    begun_at = []
+    for _ in range(6):
+        process = start(project)
+        wait_for_checkpoint(process, project)
+        time.sleep(moments.uniform(0, 0.1))
+        process.kill()
+        out, _ = process.communicate()
+        begun_at += [int(line.split()[4].rstrip(",")) for line in out.splitlines() if line.startswith("goes on")]
+    out, err = finish(start(project))
+    assert "goes on after epoch" in out
+    assert err == ""
+    assert begun_at == sorted(begun_at)
+    assert results(project) == undisturbed
+    assert checkpoints(project) == []
+
+
+def test_ctrl_c_loses_nothing_and_says_how_to_go_on(project: Project) -> None:
+    process = start(project)
+    wait_for_checkpoint(process, project)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert err == "interrupted; what was there before is still there, and the same command goes on\n"
+    out, _ = finish(start(project))
+    assert "goes on after epoch" in out
+
+
+@pytest.mark.parametrize("change", [{"eta": 0.05}, {"epochs": 61}, {"seed": 2}, {"schedule": "linear"}])
+def test_another_training_does_not_pick_it_up(change: dict[str, object], project: Project) -> None:
+    process = start(project)
+    wait_for_checkpoint(process, project)
+    process.kill()
+    process.communicate()
+    project.set(**{"epochs": 60, "rotation": 10, "elastic": 1} | change)
+    assert "goes on" not in finish(start(project))[0]
+    assert len(checkpoints(project)) == 1
+
+
+def test_other_prepared_data_do_not_pick_it_up(project: Project) -> None:
+    process = start(project)
+    wait_for_checkpoint(process, project)
+    process.kill()
+    process.communicate()
+    labels = project.root / "data/raw/train-labels-idx1-ubyte"
+    data = bytearray(labels.read_bytes())
+    data[100] = (data[100] + 1) % 10
+    labels.write_bytes(data)
+    project.run("prepare")
+    assert "goes on" not in finish(start(project))[0]
+
+
+def test_a_damaged_checkpoint_is_set_aside_with_a_warning(project: Project) -> None:
+    finish(start(project))
+    undisturbed = results(project)
+    process = start(project)
+    wait_for_checkpoint(process, project)
+    process.kill()
+    process.communicate()
+    (checkpoint,) = checkpoints(project)
+    data = bytearray(checkpoint.read_bytes())
+    data[-1000] ^= 4
+    checkpoint.write_bytes(data)
+    out, err = finish(start(project))
+    assert "goes on" not in out
+    assert f"warning: .checkpoints/{checkpoint.name}: is not a checkpoint of this training: it is damaged" in err
+    assert checkpoint.with_suffix(".damaged").read_bytes() == data
+    assert results(project) == undisturbed
+
+
+def test_a_second_process_waits_for_the_first_and_ends_with_the_same(project: Project) -> None:
+    first = start(project)
+    wait_for_checkpoint(first, project)
+    second = start(project)
+    finish(first)
+    once = results(project)
+    _, err = finish(second)
+    assert err == "another process is training exactly this; waiting for it to end\n"
+    assert results(project) == once
+
+
+def test_checkpoints_are_where_dvc_says_the_project_is(project: Project, tmp_path: Path) -> None:
+    place = tmp_path / "elsewhere"
+    process = start(project, DVC_ROOT=str(place))
+    deadline = time.monotonic() + 60
+    while not list(place.glob(".checkpoints/*.safetensors")):
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    process.kill()
+    process.communicate()
+    assert "goes on after epoch" in finish(start(project, DVC_ROOT=str(place)))[0]
+    assert not list(project.root.glob(".checkpoints"))
+
+
+def test_trainings_that_were_given_up_do_not_pile_up(project: Project) -> None:
+    folder = project.root / ".checkpoints"
+    folder.mkdir()
+    for number in range(60):
+        (folder / f"{number}.safetensors").write_bytes(b"old")
+        os.utime(folder / f"{number}.safetensors", (number, number))
+    finish(start(project))
+    left = {path.name for path in checkpoints(project)}
+    assert left == {f"{number}.safetensors" for number in range(20, 60)}
