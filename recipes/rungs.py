@@ -6,6 +6,7 @@ does not ask for an hour of training.
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -29,12 +30,19 @@ def load_rungs(start: Path = START, steps: Path = STEPS) -> dict[str, Hyperparam
     """Return all rungs by name, the notebook first; raises HyperparameterError where a step is not allowed."""
     values = read_yaml(start)
     rungs = {start.stem: Hyperparameters.check(start, values)}
-    for name, changes in read_yaml(steps).items():
-        if not isinstance(changes, dict):
-            raise HyperparameterError(f"{steps}, {name}: should be lines of `key: value`, not {changes!r}")
+    for name, changes in load_changes(steps).items():
         values |= changes
         rungs[name] = Hyperparameters.check(f"{steps}, {name}", values)
     return rungs
+
+
+def load_changes(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the changes to a recipe that a file gives under their names."""
+    named = read_yaml(path)
+    for name, changes in named.items():
+        if not isinstance(changes, dict):
+            raise HyperparameterError(f"{path}, {name}: should be lines of `key: value`, not {changes!r}")
+    return named
 
 
 def fingerprint(parameters: Hyperparameters, digits: Dataset) -> dict[str, float]:

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from mnist.dataset import PIXELS, Dataset, load_prepared
 from mnist.deformation import Strength, deform
-from mnist.environment import describe_environment
+from mnist.environment import blas_threads, describe_environment
 from mnist.files import check_digests, save_csv
 from mnist.hyperparameters import Hyperparameters
 from mnist.normalisation import load_normalisation
@@ -34,7 +34,8 @@ def train_network(parameters: Hyperparameters, workspace: Workspace) -> None:
     print(state.network.architecture, flush=True)
     with locked(name_of(parameters, inputs)) as checkpoint:
         checkpoint.restore(state)
-        train_with_progress(state, training, validation, parameters, checkpoint)
+        with blas_threads(parameters.batch_size * max(map(math.prod, state.network.architecture.weight_shapes))):
+            train_with_progress(state, training, validation, parameters, checkpoint)
         draw_training_digits(parameters, training, workspace.plots / "training_digits.png")
         save_csv(workspace.history, Epoch._fields, state.history)
         recipe = parameters.model_dump(exclude={"evaluation_images"})

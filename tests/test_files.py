@@ -18,7 +18,17 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
 from mnist.errors import MnistError
-from mnist.files import DamagedFileError, atomic_write, load_array, save_array, save_bytes, save_csv, save_json
+from mnist.files import (
+    DamagedFileError,
+    atomic_write,
+    check_digests,
+    load_array,
+    save_array,
+    save_bytes,
+    save_csv,
+    save_digests,
+    save_json,
+)
 from tests.recipe import ROOT
 from tests.test_idx import damaged
 
@@ -253,3 +263,37 @@ def test_pickled_objects_are_refused_and_not_run(tmp_path: Path) -> None:
 def test_a_missing_array_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load_array(tmp_path / "missing.npy")
+
+
+def test_digests_are_what_sha256sum_checks(tmp_path: Path) -> None:
+    (tmp_path / "a b.txt").write_bytes(b"abc")
+    (tmp_path / "empty").write_bytes(b"")
+    save_digests(tmp_path)
+    # FIPS 180-2, appendix B.1, and the digest of nothing.
+    expected = (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  a b.txt\n"
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  empty\n"
+    )
+    assert (tmp_path / "SHA256SUMS").read_text() == expected
+    assert check_digests(tmp_path) == expected
+    # Written again, it is the same, whatever it says itself.
+    save_digests(tmp_path)
+    assert check_digests(tmp_path) == expected
+
+
+def test_every_difference_from_the_digests_is_named(tmp_path: Path) -> None:
+    (tmp_path / "some").write_bytes(b"abc")
+    save_digests(tmp_path)
+    (tmp_path / "some").write_bytes(b"abd")
+    with pytest.raises(DamagedFileError, match="some: is damaged"):
+        check_digests(tmp_path)
+    (tmp_path / "some").unlink()
+    with pytest.raises(FileNotFoundError):
+        check_digests(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["nonsense\n", "0  ../outside\n", "0  \n", "\udcff\n"])
+def test_a_list_of_digests_that_is_none_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "SHA256SUMS").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(DamagedFileError, match="SHA256SUMS: is damaged"):
+        check_digests(tmp_path)

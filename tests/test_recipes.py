@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from mnist.hyperparameters import HyperparameterError, Hyperparameters
+from recipes.choices import SEEDS, load_choices
 from recipes.ladder import Rung, chart, markdown
 from recipes.rungs import fingerprint, load_rungs
 from recipes.seeds import Run, load_runs, summarise
@@ -28,6 +29,20 @@ def test_the_ladder_leads_from_the_notebook_to_the_default() -> None:
     first, *_, last = RUNGS.values()
     assert first == load("recipes/notebook.yaml")
     assert last.model_dump(exclude={"seed"}) == load("params.yaml").model_dump(exclude={"seed"})
+
+
+def test_the_sigmoid_recipe_is_the_last_rung_with_sigmoids() -> None:
+    *_, last = [rung for rung in RUNGS.values() if rung.activation == "sigmoid"]
+    assert load("recipes/sigmoid.yaml").model_dump(exclude={"seed"}) == last.model_dump(exclude={"seed"})
+
+
+def test_every_choice_but_the_default_differs_from_it() -> None:
+    choices = load_choices(ROOT / "params.yaml", ROOT / "recipes/choices.yaml")
+    assert len(choices) == len(SEEDS) * len({name for name, _ in choices})
+    default = choices[0].parameters
+    for name, parameters in choices:
+        changed = parameters.model_copy(update={"seed": default.seed})
+        assert (changed == default) == (name == "default"), name
 
 
 def test_every_step_changes_what_it_names() -> None:

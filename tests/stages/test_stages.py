@@ -226,6 +226,18 @@ def test_a_file_cut_short_between_stages_is_named(stage: str, file: str, project
     assert project.files(".") == before
 
 
+@pytest.mark.parametrize("stage", ["train", "evaluate"])
+@pytest.mark.parametrize("file", ["train_images.npy", "train_labels.npy", "validation_images.npy", "normalisation.npy"])
+def test_a_flipped_bit_in_the_prepared_data_is_named(stage: str, file: str, project: Project) -> None:
+    path = project.root / "data/prepared" / file
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    before = project.files(".")
+    assert project.fail(stage) == (f"error: data/prepared/{file}: is damaged; `dvc repro --force` makes it again\n")
+    assert project.files(".") == before
+
+
 def test_ctrl_c_ends_training_in_one_line_and_leaves_the_last_good_result(project: Project) -> None:
     before = project.files("models", "plots")
     project.set(epochs=1_000_000)
@@ -283,8 +295,33 @@ def test_a_study_goes_on_with_the_seeds_that_are_missing(project: Project) -> No
 
     first, runs = study(1), project.root / "recipes/runs"
     (kept,) = runs.iterdir()
-    kept.write_text(f"{first[0]}\n1,0.125,1,1,1,1\n")
+    kept.write_text("figures\n0.125,1,1,1,1\n")
     # The seed that is kept is believed, the other is run.
     again = study(2)
     assert again[1] == "1,0.125,1.0,1.0,1.0,1.0"
     assert (again[0], len(again), len(list(runs.iterdir()))) == (first[0], 3, 2)
+
+
+def test_choices_are_compared_without_opening_the_test_images(project: Project) -> None:
+    for file in (TEST_IMAGES, TEST_LABELS):
+        (project.root / RAW / file.name).unlink()
+    (project.root / "recipes").mkdir(exist_ok=True)
+    (project.root / "recipes/choices.yaml").write_text("default: {}\nhardly_at_all: {eta: 0.000001}\n")
+    process = project.start("recipes.choices")
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert out == (project.root / "recipes/choices.csv").read_text()
+    default, other = csv.DictReader(out.splitlines())
+    assert (default["choice"], other["choice"]) == ("default", "hardly_at_all")
+    assert float(default["validation_accuracy"]) > float(other["validation_accuracy"]) + 20
+
+
+def test_a_choice_that_is_not_allowed_is_refused_before_any_is_run(project: Project) -> None:
+    (project.root / "recipes").mkdir(exist_ok=True)
+    (project.root / "recipes/choices.yaml").write_text("default: {}\ntoo_far: {rotation: 200}\n")
+    process = project.start("recipes.choices")
+    _, err = process.communicate()
+    assert process.returncode == 1
+    assert err.startswith(
+        "error: recipes/choices.yaml, too_far:\n  rotation = 200: should be less than or equal to 180"
+    )

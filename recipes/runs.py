@@ -1,0 +1,79 @@
+"""Many runs of the pipeline: several at a time, in silence, each kept so that an interrupted study goes on."""
+
+import contextlib
+import csv
+import io
+import multiprocessing
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from mnist.files import save_csv
+from mnist.hyperparameters import Hyperparameters
+from mnist.training import Epoch
+from stages.checkpoint import name_of
+from stages.command import Workspace
+from stages.prepare import prepare
+from stages.train import train_network
+
+RUNS = Path("recipes/runs")
+
+_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Trained(NamedTuple):
+    """What training wrote, and the seconds it took."""
+
+    workspace: Workspace
+    history: list[Epoch]
+    seconds: float
+
+
+@contextlib.contextmanager
+def trained(parameters: Hyperparameters) -> Iterator[Trained]:
+    """Prepare and train, in a folder that is there while the block runs; nothing is printed in it."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        workspace = Workspace(Path(folder))
+        prepare(parameters, workspace)
+        start = time.perf_counter()
+        train_network(parameters, workspace)
+        seconds = round(time.perf_counter() - start, 1)
+        with workspace.history.open() as file:
+            history = [Epoch(int(epoch), *map(float, figures)) for epoch, *figures in list(csv.reader(file))[1:]]
+        yield Trained(workspace, history, seconds)
+
+
+def kept(
+    kind: str, parameters: Hyperparameters, names: tuple[str, ...], run: Callable[[], tuple[float, ...]]
+) -> tuple[float, ...]:
+    """Return the figures, called `names`, of a run that was made before with this recipe and code, or make it."""
+    file = RUNS / f"{kind}-{name_of(parameters, parameters.evaluation_images)}.csv"
+    if not file.exists():
+        save_csv(file, names, [run()])
+    return tuple(map(float, file.read_text().splitlines()[1].split(",")))
+
+
+def in_parallel(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:
+    """Yield the result for each item as it comes, `jobs` at a time, each on one core."""
+    # Several small products at a time are faster on a core each than one after another on all of them.
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    # A fresh interpreter for each: only then does NumPy look at these variables.
+    with multiprocessing.get_context("spawn").Pool(jobs, _leave_interrupts_to_the_parent) as pool:
+        yield from pool.imap_unordered(work, items)
+        pool.close()
+        pool.join()
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
