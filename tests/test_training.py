@@ -40,7 +40,7 @@ def test_an_update_is_eta_times_the_reduced_gradient_and_the_decay(reduction: st
     delta = LOSSES[parameters.loss].delta(*layers[-1], one_hot(batch.labels, "float64"), "softmax")
     gradient = state.network.backward(layers, delta).copy()
 
-    (_,) = train(state, batch, VALIDATION, parameters)
+    list(train(state, batch, VALIDATION, parameters))
     np.testing.assert_allclose(state.network.theta, before * (1 - 0.01 * 0.1) - 0.01 * weight * gradient, rtol=1e-12)
 
 
@@ -57,6 +57,38 @@ def test_training_learns_what_can_be_learnt() -> None:
     assert [epoch.epoch for epoch in history] == list(range(1, 21))
     assert history[-1].train_loss < history[0].train_loss / 5
     assert history[-1].validation_accuracy == 1
+
+
+@pytest.mark.parametrize("change", [{"rotation": 10}, {"scaling": 0.1}, {"shear": 0.1}, {"shift": 1}, {"elastic": 1}])
+def test_every_kind_of_deformation_reaches_training(change: dict[str, Any]) -> None:
+    assert trained(small(**change)).network.theta.tobytes() != trained(small()).network.theta.tobytes()
+    assert trained(small(**change)).network.theta.tobytes() == trained(small(**change)).network.theta.tobytes()
+
+
+def test_deformations_are_drawn_afresh_for_every_epoch_and_move_nothing_else() -> None:
+    plain, deformed = trained(small()), trained(small(elastic=1))
+    assert deformed.shuffling.bit_generator.state == plain.shuffling.bit_generator.state
+    assert (
+        plain.deformation.bit_generator.state
+        == TrainingState.initial(small(), unit([])).deformation.bit_generator.state
+    )
+    # One image: without an update, only its deformations can make its loss another one in every epoch.
+    one = Dataset(TRAINING.images[:1], TRAINING.labels[:1])
+    state = TrainingState.initial(small(elastic=1, eta=1e-300, batch_size=1), unit([]))
+    list(train(state, one, NOTHING, small(elastic=1, eta=1e-300, batch_size=1)))
+    assert len({epoch.train_loss for epoch in state.history}) == 3
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 230])
+def test_an_epoch_is_the_same_updates_however_many_images_are_prepared_at_a_time(
+    batch_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters = small(batch_size=batch_size)
+    whole = trained(parameters)
+    monkeypatch.setattr("mnist.training._CHUNK", 21)
+    pieces = trained(parameters)
+    np.testing.assert_allclose(pieces.network.theta, whole.network.theta, rtol=1e-9, atol=1e-12)
+    assert [epoch.train_accuracy for epoch in pieces.history] == [epoch.train_accuracy for epoch in whole.history]
 
 
 @pytest.mark.parametrize("momentum", MOMENTUM_RULES)

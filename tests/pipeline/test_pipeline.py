@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.recipe import DEFAULT, ROOT
+from mnist.dataset import Dataset, load_prepared
+from mnist.normalisation import unit
+from mnist.training import TrainingState, train
+from tests.recipe import DEFAULT, ROOT, recipe
 
 VEGA_LITE = re.compile(r'"\$schema": "https://vega.github.io/schema/vega-lite')
 
@@ -114,6 +117,20 @@ def test_the_default_recipe_reads_98_of_100_test_digits(clone: Clone) -> None:
     scores = json.loads(clone.read("metrics/scores.json"))
     # Five seeds gave 98.29 % with a deviation of 0.04: this is far below what another processor could make of it.
     assert scores["test"]["accuracy"] >= 0.98
+
+
+def test_deformed_training_images_lift_the_accuracy_on_others(clone: Clone) -> None:
+    # 2000 images and 40 epochs: without deformations they are learnt by heart (91.4 %, with them 96.4 %).
+    prepared = clone.root / "data/prepared"
+    everything, validation = (load_prepared(prepared, name) for name in ("train", "validation"))
+    few = Dataset(everything.images[:2000], everything.labels[:2000])
+    accuracy = {}
+    for elastic in (0, 1):
+        parameters = recipe(epochs=40, rotation=15 * elastic, scaling=0.15 * elastic, elastic=elastic)
+        state = TrainingState.initial(parameters, unit([]))
+        list(train(state, few, validation, parameters))
+        accuracy[elastic] = state.history[-1].validation_accuracy
+    assert accuracy[1] > accuracy[0] + 0.02
 
 
 def test_a_second_repro_has_nothing_to_do(clone: Clone) -> None:
