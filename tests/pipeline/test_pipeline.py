@@ -1,10 +1,12 @@
 """The real thing: DVC in a fresh clone of this tree, on the real MNIST, with few epochs."""
 
 import csv
+import datetime as dt
 import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -133,6 +135,96 @@ def test_deformed_training_images_lift_the_accuracy_on_others(clone: Clone) -> N
     assert accuracy[1] > accuracy[0] + 0.02
 
 
+def test_a_rung_is_measured_again_when_the_code_makes_something_else_of_it(clone: Clone) -> None:
+    rung, seeds = (f"recipes/dvc.yaml:{stage}@notebook" for stage in ("rung", "seeds"))
+    assert stages_run(clone.run("dvc", "repro", seeds)) == [rung, seeds]
+    assert clone.read("recipes/ladder/notebook/runs.csv").count(b"\n") == 6
+    assert stages_run(clone.run("dvc", "repro", seeds)) == []
+    code = clone.root / "mnist/losses.py"
+    text = code.read_text()
+    code.write_text(text + "\n# A remark that changes nothing.\n")
+    assert stages_run(clone.run("dvc", "repro", seeds)) == [rung]
+    code.write_text(text.replace("return 2 * (a - targets)", "return 3 * (a - targets)"))
+    assert code.read_text() != text
+    assert stages_run(clone.run("dvc", "repro", seeds)) == [rung, seeds]
+    code.write_text(text)
+
+
+def test_training_killed_with_dvc_goes_on_and_ends_with_the_same_bytes(clone: Clone) -> None:
+    clone.run("dvc", "exp", "run", "-S", "epochs=12")
+    undisturbed = clone.read("models/model.safetensors"), clone.read("plots/history.csv")
+    clone.restore()
+    process = subprocess.Popen(
+        ["dvc", "exp", "run", "--force", "-S", "epochs=12"],
+        cwd=clone.root,
+        env=clone.environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not list(clone.root.glob(".checkpoints/*.safetensors")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    # DVC and the training it started, as a power cut would.
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    clone.restore()
+    output = clone.run("dvc", "exp", "run", "-S", "epochs=12")
+    assert "goes on after epoch" in output
+    assert (clone.read("models/model.safetensors"), clone.read("plots/history.csv")) == undisturbed
+    assert not list(clone.root.glob(".checkpoints/*.safetensors"))
+
+
+@pytest.mark.parametrize("year", [1990, 2037])
+def test_a_clock_that_jumps_changes_nothing(year: int, clone: Clone) -> None:
+    moment = dt.datetime(year, 1, 1, tzinfo=dt.UTC).timestamp()
+    for folder in ("mnist", "stages", "data", "models", "metrics", "plots"):
+        for path in (clone.root / folder).rglob("*"):
+            # Not in the past of DVC's cache, whose files these may be links to.
+            if path.is_file() and not path.is_symlink():
+                os.utime(path, (moment, moment))
+    assert stages_run(clone.run("dvc", "repro")) == []
+    clone.run("dvc", "status", "--quiet", "dvc.yaml")
+
+
+def test_two_repros_at_once_end_with_one_good_result(clone: Clone) -> None:
+    before = clone.read("models/model.safetensors")
+    both = [
+        subprocess.Popen(
+            ["dvc", "repro", "--force"],
+            cwd=clone.root,
+            env=clone.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    outputs = [process.communicate()[0] for process in both]
+    assert min(process.returncode for process in both) == 0
+    for process, output in zip(both, outputs, strict=True):
+        assert process.returncode == 0 or "lock" in output
+        assert "Traceback" not in output
+    assert clone.read("models/model.safetensors") == before
+    clone.run("dvc", "status", "--quiet", "dvc.yaml")
+
+
+@pytest.mark.parametrize(
+    "output", ["models/model.safetensors", "metrics/scores.json", "data/prepared/train_images.npy"]
+)
+def test_an_output_that_is_damaged_is_made_again(output: str, clone: Clone) -> None:
+    before = clone.read(output)
+    data = bytearray(before)
+    data[len(data) // 2] ^= 1
+    (clone.root / output).unlink()
+    (clone.root / output).write_bytes(data)
+    clone.run("dvc", "repro")
+    assert clone.read(output) == before
+    clone.run("dvc", "status", "--quiet", "dvc.yaml")
+
+
 def test_a_second_repro_has_nothing_to_do(clone: Clone) -> None:
     assert stages_run(clone.run("dvc", "repro")) == []
     assert clone.run("git", "status", "--porcelain") == ""
@@ -185,7 +277,7 @@ def test_plots_show_writes_a_page_that_needs_no_internet(clone: Clone) -> None:
         assert f'"{title}' in without_scripts
     assert len(VEGA_LITE.findall(without_scripts)) == 3
     pictures = re.findall(r'<img[^>]*src="([^"]+)"', without_scripts)
-    assert len(pictures) == 2
+    assert len(pictures) == 3
     assert all((clone.root / "dvc_plots" / picture).is_file() or picture.startswith("data:") for picture in pictures)
 
 
@@ -225,7 +317,7 @@ def test_an_experiment_that_fails_says_why_and_loses_nothing(change: str, messag
 
 
 def test_the_notebooks_metrics_stand_beside_the_defaults(clone: Clone) -> None:
-    assert stages_run(clone.run("dvc", "repro", "recipes/dvc.yaml")) == [
+    assert stages_run(clone.run("dvc", "repro", "recipes/dvc.yaml:evaluate@notebook")) == [
         f"recipes/dvc.yaml:{stage}@notebook" for stage in ("prepare", "train", "evaluate")
     ]
     shown = json.loads(clone.run("dvc", "metrics", "show", "--json"))[""]["data"]

@@ -1,0 +1,88 @@
+"""A disk that is full and folders that cannot be written: said in words, and the last good result stays."""
+
+import ctypes
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.recipe import ROOT
+from tests.stages.test_stages import Project
+
+STAGES = ["prepare", "train", "evaluate", "plots_page"]
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # linux/prctl.h, linux/capability.h
+OUTPUTS = ("data", "models", "metrics", "plots")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(tmp_path_factory.mktemp("faults"))
+    project.run(*STAGES)
+    return project
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path: Path) -> Project:
+    copy = Project.__new__(Project)
+    copy.root = tmp_path / "project"
+    shutil.copytree(finished.root, copy.root)
+    return copy
+
+
+def fail(stage: str, project: Project, limit: Callable[[], None]) -> str:
+    process = subprocess.run(
+        [sys.executable, "-B", "-m", f"stages.{stage}"],
+        cwd=project.root,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 1, process.stdout + process.stderr
+    assert process.stderr.startswith("error: ")
+    assert "Traceback" not in process.stderr
+    return process.stderr
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("size", [0, 100])
+def test_a_full_disk_is_told_and_loses_nothing(stage: str, size: int, project: Project) -> None:
+    project.set(seed=2)  # so that every stage has something new to write
+    before = project.files(*OUTPUTS)
+    message = fail(stage, project, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)))
+    assert "File too large" in message
+    assert project.files(*OUTPUTS) == before
+    # With room again, the same command does its work.
+    project.run(stage)
+
+
+def as_a_user() -> None:
+    """Give up root's right to write everywhere (CAP_DAC_OVERRIDE), where it is root that tests."""
+    if os.geteuid() == 0:
+        assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0) == 0
+
+
+@pytest.mark.parametrize(
+    ("stage", "folder"),
+    [("prepare", "data/prepared"), ("train", "models"), ("train", "plots"), ("train", "."), ("evaluate", "metrics"),
+     ("evaluate", "plots"), ("plots_page", "plots")],
+)  # fmt: skip
+def test_a_folder_that_cannot_be_written_is_named_and_nothing_is_lost(
+    stage: str, folder: str, project: Project
+) -> None:
+    shutil.rmtree(project.root / ".checkpoints")
+    for path in (project.root / folder, *(project.root / folder).glob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    before = project.files(*OUTPUTS)
+    message = fail(stage, project, as_a_user)
+    assert "Permission denied" in message
+    assert message.startswith(f"error: {folder}/" if folder != "." else "error: .checkpoints: ")
+    assert project.files(*OUTPUTS) == before
+    for path in (project.root / folder, *(project.root / folder).glob("*")):
+        path.chmod(0o755)
