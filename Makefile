@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # DVC runs each stage as `python -m ...`: the environment's python must be the one it finds.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all setup test schema constraints
+.PHONY: all setup test torture schema constraints
 
 all: setup
 	$(BIN)/dvc repro
@@ -26,6 +26,10 @@ test: setup
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+# Long versions of the tests of reliability, some ten minutes, and a table of what was lost: nothing.
+torture: setup
+	$(BIN)/python -m tests.torture
 
 # The JSON schema by which editors complete and check params.yaml.
 schema: setup

@@ -1,6 +1,7 @@
 """Files that are either whole or not there (write beside, flush to disk, rename), and the plain formats in them."""
 
 import csv
+import glob
 import hashlib
 import io
 import json
@@ -46,6 +47,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     # The process number keeps two writers of one file apart; the file is in the same folder because a rename is atomic
     # only within a file system.
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    _remove_what_the_dead_left(path)
     try:
         with unfinished.open("wb") as file:
             yield file
@@ -56,6 +58,18 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         unfinished.unlink(missing_ok=True)
         raise
     _flush_folder(path.parent)
+
+
+def _remove_what_the_dead_left(path: Path) -> None:
+    """Remove unfinished files that stand for `path` and whose writers were killed, where the system tells (posix)."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial") if os.name == "posix" else ():
+        writer = left.name.split(".")[-2]
+        try:
+            os.kill(int(writer), 0)
+        except ProcessLookupError:
+            left.unlink(missing_ok=True)
+        except (ValueError, OverflowError, PermissionError):
+            continue  # not ours, or somebody's who is alive
 
 
 def _flush_folder(folder: Path) -> None:
@@ -94,8 +108,9 @@ _DIGESTS = "SHA256SUMS"
 
 
 def save_digests(folder: Path) -> None:
-    """Write a file SHA256SUMS of all files in a folder, in the form that `sha256sum --check` reads."""
-    lines = [f"{_sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir()) if path.name != _DIGESTS]
+    """Write a file SHA256SUMS of all files in a folder but hidden ones, in the form that `sha256sum --check` reads."""
+    paths = [path for path in sorted(folder.glob("[!.]*")) if path.name != _DIGESTS]
+    lines = [f"{_sha256(path)}  {path.name}\n" for path in paths]
     save_bytes(folder / _DIGESTS, "".join(lines).encode())
 
 

@@ -23,7 +23,7 @@ DEFAULT = Path("params.yaml")
 CHOICES = Path("recipes/choices.yaml")
 TABLE = Path("recipes/choices.csv")
 
-EPOCHS = 60
+EPOCHS = 40
 SEEDS = (1, 2, 3)
 FIGURES = ("validation_accuracy", "validation_loss", "seconds")
 

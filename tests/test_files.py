@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import pickle
 import signal
 import struct
@@ -297,3 +298,22 @@ def test_a_list_of_digests_that_is_none_is_named(tmp_path: Path, text: str) -> N
     (tmp_path / "SHA256SUMS").write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(DamagedFileError, match="SHA256SUMS: is damaged"):
         check_digests(tmp_path)
+
+
+def test_digests_leave_hidden_and_unfinished_files_out(tmp_path: Path) -> None:
+    (tmp_path / "some").write_bytes(b"abc")
+    (tmp_path / ".some.1234.partial").write_bytes(b"a")
+    save_digests(tmp_path)
+    assert [line.split()[1] for line in check_digests(tmp_path).splitlines()] == ["some"]
+
+
+def test_what_a_killed_writer_left_is_removed_and_a_living_ones_is_not(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = tmp_path / f".some.{dead.pid}.partial"
+    others = [tmp_path / name for name in (f".some.{os.getppid()}.partial", ".some.x.partial", ".other.1.partial")]
+    for path in (left, *others):
+        path.write_bytes(b"a")
+    save_bytes(tmp_path / "some", b"abc")
+    assert not left.exists()
+    assert all(path.exists() for path in others)

@@ -54,6 +54,25 @@ class Clone:
         assert done.returncode != 0, done.stdout
         return done.stdout + done.stderr
 
+    def copy_project(self) -> None:
+        """Fill the repository with this tree, its recipes with few epochs."""
+        listed = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for name in listed.stdout.split("\0"):
+            if name and (ROOT / name).is_file():
+                (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+                (self.root / name).write_bytes((ROOT / name).read_bytes())
+        self.run("git", "init", "--quiet")
+        notebook = yaml.safe_load(self.read("recipes/notebook.yaml"))
+        (self.root / "params.yaml").write_text(yaml.safe_dump(DEFAULT | {"epochs": 2}))
+        (self.root / "recipes/notebook.yaml").write_text(yaml.safe_dump(notebook | {"epochs": 1}))
+        self.commit()
+
     def commit(self) -> None:
         self.run("git", "add", "--all")
         self.run("git", "commit", "--quiet", "--message", "As the test needs it")
@@ -71,22 +90,7 @@ class Clone:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """Return a clone in which the pipeline has run once, with 2 epochs, and the results are committed."""
     clone = Clone(tmp_path_factory.mktemp("clone"), tmp_path_factory.mktemp("site"))
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in listed.stdout.split("\0"):
-        if name and (ROOT / name).is_file():
-            (clone.root / name).parent.mkdir(parents=True, exist_ok=True)
-            (clone.root / name).write_bytes((ROOT / name).read_bytes())
-    clone.run("git", "init", "--quiet")
-    notebook = yaml.safe_load(clone.read("recipes/notebook.yaml"))
-    (clone.root / "params.yaml").write_text(yaml.safe_dump(DEFAULT | {"epochs": 2}))
-    (clone.root / "recipes/notebook.yaml").write_text(yaml.safe_dump(notebook | {"epochs": 1}))
-    clone.commit()
+    clone.copy_project()
     clone.run("dvc", "repro")
     clone.commit()
     return clone

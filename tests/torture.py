@@ -1,0 +1,197 @@
+"""What `make torture` runs, some ten minutes: kills, damage, fuzz, long load, and a table of what was tried and lost.
+
+Bounded versions of all of it are among the tests.
+"""
+
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import yaml
+from tqdm import tqdm
+
+from mnist import idx
+from mnist.errors import MnistError
+from mnist.hyperparameters import Hyperparameters
+from mnist.network import Network
+from mnist.normalisation import unit
+from mnist.storage import Model, load_model, save_model
+from mnist.training import TrainingState, train
+from tests.pipeline.test_pipeline import Clone
+from tests.recipe import DEFAULT, ROOT, random_digits, recipe
+from tests.stages.test_stages import Project
+
+STAGES = ("prepare", "train", "evaluate", "plots_page")
+OUTPUTS = ("data/prepared", "models", "metrics", "plots")
+
+
+class Row(NamedTuple):
+    """What was tried how often, what was lost, and what is worth knowing besides."""
+
+    tried: str
+    times: int
+    lost: int
+    remark: str
+
+
+def kill_stage(stage: str, times: int = 50) -> Row:
+    """Kill a stage at random moments: every output is at all times what an uninterrupted run writes."""
+    moments, lost = random.Random(stage), 0
+    with tempfile.TemporaryDirectory() as folder:
+        project = Project(Path(folder))
+        project.set(epochs=100)
+        project.run(*STAGES)
+        good = project.files(*OUTPUTS)
+        start = time.monotonic()
+        project.run(stage)
+        duration = time.monotonic() - start
+        for _ in tqdm(range(times), f"kill -9 in {stage}"):
+            process = project.start(f"stages.{stage}")
+            time.sleep(moments.uniform(0.2, 1) * duration)
+            process.kill()
+            process.communicate()
+            found = {name: data for name, data in project.files(*OUTPUTS).items() if not name.endswith(".partial")}
+            lost += found != good
+            project.run(stage)
+            lost += project.files(*OUTPUTS) != good
+    return Row(f"kill -9 in {stage}, then the stage again", times, lost, "every output whole at all times")
+
+
+def kill_dvc(clone: Clone, times: int = 12) -> Row:
+    """Kill DVC with all its children at random moments of a run on real MNIST; the next run ends as if nothing was."""
+    moments, lost = random.Random(0), 0
+    clone.run("dvc", "repro", "--force")
+    good = clone.read("models/model.safetensors"), clone.read("metrics/scores.json")
+    for _ in tqdm(range(times), "kill -9 of dvc repro"):
+        process = subprocess.Popen(
+            ["dvc", "repro", "--force"],
+            cwd=clone.root,
+            env=clone.environment,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(moments.uniform(0.5, 8))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        clone.run("dvc", "repro")
+        lost += (clone.read("models/model.safetensors"), clone.read("metrics/scores.json")) != good
+        lost += clone.call("dvc", "status", "--quiet", "dvc.yaml").returncode != 0
+    return Row("kill -9 of dvc repro with its children, then dvc repro", times, lost, "same bytes, clean status")
+
+
+def fuzz(name: str, read: Callable[[bytes], object], whole: bytes, times: int) -> Row:
+    """Read damaged files: only ever a documented error, no hang, bounded memory."""
+    rng, lost, refused = random.Random(name), 0, 0
+    before = _peak_memory()
+    for _ in tqdm(range(times), f"fuzz {name}"):
+        data = bytearray(whole)
+        for _ in range(rng.randint(1, 4)):
+            kind, place = rng.randrange(4), rng.randrange(max(1, min(len(data), rng.choice([16, 400, 10**6]))))
+            if kind == 0:
+                data[place : place + 1] = rng.randbytes(1)
+            elif kind == 1:
+                del data[place:]
+            elif kind == 2:
+                data[place:place] = rng.randbytes(rng.randint(1, 8))
+            else:
+                data[place : place + 4] = rng.choice([b"\xff\xff\xff\xff", b"\x00\x00\x00\x00", b"\x7f\xff\xff\xff"])
+        try:
+            read(bytes(data))
+        except MnistError:
+            refused += 1
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is a find)
+            lost += 1
+            tqdm.write(f"{name}: {type(error).__name__}: {error}")
+    growth = (_peak_memory() - before) / 2**20
+    return Row(f"damaged {name}", times, lost, f"{refused:,} refused, peak memory grew by {growth:.0f} MB")
+
+
+def _peak_memory() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def fuzz_all() -> Iterable[Row]:
+    """Fuzz every reader of files that may come from outside."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "file"
+
+        def from_file(load: Callable[[Path], object]) -> Callable[[bytes], object]:
+            def read(data: bytes) -> object:
+                path.write_bytes(data)
+                return load(path)
+
+            return read
+
+        digits = random_digits(3).images.reshape(3, 28, 28)
+        yield fuzz("IDX files", idx.parse, idx.encode(digits), 1_000_000)
+
+        network = Network.initialise(recipe(hidden=[3]), unit([]), np.random.default_rng(0))
+        save_model(path, Model(network, DEFAULT))
+        yield fuzz("model files", from_file(load_model), path.read_bytes(), 20_000)
+        yield fuzz("params.yaml", from_file(Hyperparameters.load), yaml.safe_dump(DEFAULT).encode(), 5_000)
+
+
+def soak(epochs: int = 1000) -> Row:
+    """Train for long: neither memory nor open files nor the time of an epoch grow."""
+    parameters = recipe(epochs=epochs, hidden=[30], rotation=10, elastic=1)
+    state = TrainingState.initial(parameters, unit([]))
+    training, validation = random_digits(2000), random_digits(200, seed=1)
+    moments, memory, files = [], [], []
+    for progress in tqdm(train(state, training, validation, parameters), "soak"):
+        if progress.epoch == len(state.history):
+            moments.append(time.perf_counter())
+            memory.append(int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
+            files.append(len(list(Path("/proc/self/fd").iterdir())))
+    seconds = np.diff(moments)
+    slower = np.median(seconds[-100:]) / np.median(seconds[:100])
+    growth = (memory[-1] - memory[99]) / 2**20
+    lost = int(growth > 20) + int(files[-1] > files[99]) + int(slower > 1.5)
+    remark = f"memory {growth:+.1f} MB, open files {files[-1] - files[99]:+d}, time of an epoch x {slower:.2f}"
+    return Row("epochs of one training", epochs, lost, remark)
+
+
+def experiments(clone: Clone, times: int) -> Row:
+    """Run experiment after experiment: nothing piles up beside DVC's cache, and none takes longer."""
+    seconds, lost = [], 0
+    for number in tqdm(range(times), "dvc exp run"):
+        start = time.perf_counter()
+        lost += clone.call("dvc", "exp", "run", "-S", f"eta={0.01 + number / 10_000:.4f}").returncode != 0
+        seconds.append(time.perf_counter() - start)
+        clone.restore()
+    tenth = max(1, times // 10)
+    slower = np.median(seconds[-tenth:]) / np.median(seconds[:tenth])
+    left = len(clone.run("git", "status", "--porcelain").splitlines())
+    lost += int(left > 0) + int(slower > 1.5) + len(list(clone.root.glob(".checkpoints/*.safetensors")))
+    return Row("dvc exp run in a row", times, lost, f"files left over {left}, time of a run x {slower:.2f}")
+
+
+def main() -> None:
+    """Run it all, print the table; the exit code is 1 where something was lost."""
+    times = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    rows = [kill_stage(stage) for stage in STAGES]
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as scratch:
+        clone = Clone(Path(folder), Path(scratch))
+        clone.copy_project()
+        clone.run("dvc", "repro")
+        clone.commit()
+        rows += [kill_dvc(clone), experiments(clone, times)]
+    rows += [*fuzz_all(), soak()]
+    print("| tried | times | lost | |\n|---|---|---|---|")
+    for row in rows:
+        print(f"| {row.tried} | {row.times:,} | {row.lost} | {row.remark} |")
+    sys.exit(any(row.lost for row in rows))
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    main()
