@@ -16,6 +16,9 @@ CLASSES = 10
 SIDE = 28
 PIXELS = SIDE * SIDE
 
+PREPARED = "prepared MNIST, format 1"
+"""What `prepare` writes is; another number for another form of the files."""
+
 # Images that are read, checked or copied at a time: 8 MB, so that memory stays flat however large a file is.
 _CHUNK = 10_000
 

@@ -107,26 +107,39 @@ def save_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]
 _DIGESTS = "SHA256SUMS"
 
 
-def save_digests(folder: Path) -> None:
-    """Write a file SHA256SUMS of all files in a folder but hidden ones, in the form that `sha256sum --check` reads."""
+def save_digests(folder: Path, kind: str) -> None:
+    """Write a file SHA256SUMS of all files in a folder but hidden ones, in the form that `sha256sum --check` reads.
+
+    Parameters
+    ----------
+    folder : Path
+        Whose files.
+    kind : str
+        What they are together, and in which format: a remark in the first line.
+    """
     paths = [path for path in sorted(folder.glob("[!.]*")) if path.name != _DIGESTS]
     lines = [f"{_sha256(path)}  {path.name}\n" for path in paths]
-    save_bytes(folder / _DIGESTS, "".join(lines).encode())
+    save_bytes(folder / _DIGESTS, "".join([f"# {kind}\n", *lines]).encode())
 
 
-def check_digests(folder: Path) -> str:
+def check_digests(folder: Path, kind: str) -> str:
     """Check all files of a folder against its SHA256SUMS, and return the text of that: the name of what it holds.
 
     Raises
     ------
     DamagedFileError
-        A file is not what was written, down to the last bit, or SHA256SUMS is not such a file.
+        A file is not what was written, down to the last bit, or SHA256SUMS is not such a file, or of another kind.
     OSError
         A file is missing.
     """
     listed = folder / _DIGESTS
     text = listed.read_text(errors="replace")
-    for line in text.splitlines():
+    first, *lines = text.splitlines() or [""]
+    if first != f"# {kind}":
+        raise DamagedFileError(
+            f"{listed}: should begin with '# {kind}', not {first[:100]!r}; `dvc repro` makes it again"
+        )
+    for line in lines:
         digest, _, name = line.partition("  ")
         if not name or Path(name).name != name:
             raise DamagedFileError(f"{listed}: is damaged; `dvc repro --force` makes it again")

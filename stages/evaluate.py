@@ -1,6 +1,6 @@
 """Measure the trained network: the only stage that opens the test images."""
 
-from mnist.dataset import load_prepared, read_raw
+from mnist.dataset import PREPARED, load_prepared, read_raw
 from mnist.evaluation import (
     EVALUATION_IMAGES,
     confusion_matrix,
@@ -21,7 +21,7 @@ MISTAKES = 40
 
 def evaluate(parameters: Hyperparameters, workspace: Workspace) -> None:
     """Write the figures of the network, and what to look at beside them."""
-    check_digests(workspace.prepared)
+    check_digests(workspace.prepared, PREPARED)
     model = load_model(workspace.model)
     network = EVALUATION_IMAGES[parameters.evaluation_images](model.network)
     test = read_raw(RAW / TEST_IMAGES.name, RAW / TEST_LABELS.name)

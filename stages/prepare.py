@@ -1,7 +1,7 @@
 """Check the training images, hold some back for validation, and fit the normalisation to the others."""
 
 from mnist import idx
-from mnist.dataset import check_raw, raw_chunks, save_prepared, stratified_split
+from mnist.dataset import PREPARED, check_raw, raw_chunks, save_prepared, stratified_split
 from mnist.files import save_digests
 from mnist.hyperparameters import Hyperparameters
 from mnist.normalisation import NORMALIZERS, save_normalisation
@@ -23,7 +23,7 @@ def prepare(parameters: Hyperparameters, workspace: Workspace) -> None:
 
     normalisation = NORMALIZERS[parameters.normalize](raw_chunks(images, ~held_back))
     save_normalisation(workspace.normalisation, normalisation)
-    save_digests(workspace.prepared)
+    save_digests(workspace.prepared, PREPARED)
 
 
 if __name__ == "__main__":

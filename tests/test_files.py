@@ -266,45 +266,49 @@ def test_a_missing_array_is_an_os_error(tmp_path: Path) -> None:
         load_array(tmp_path / "missing.npy")
 
 
+KIND = "some files, format 1"
+
+
 def test_digests_are_what_sha256sum_checks(tmp_path: Path) -> None:
     (tmp_path / "a b.txt").write_bytes(b"abc")
     (tmp_path / "empty").write_bytes(b"")
-    save_digests(tmp_path)
+    save_digests(tmp_path, KIND)
     # FIPS 180-2, appendix B.1, and the digest of nothing.
     expected = (
+        "# some files, format 1\n"
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  a b.txt\n"
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  empty\n"
     )
     assert (tmp_path / "SHA256SUMS").read_text() == expected
-    assert check_digests(tmp_path) == expected
+    assert check_digests(tmp_path, KIND) == expected
     # Written again, it is the same, whatever it says itself.
-    save_digests(tmp_path)
-    assert check_digests(tmp_path) == expected
+    save_digests(tmp_path, KIND)
+    assert check_digests(tmp_path, KIND) == expected
 
 
 def test_every_difference_from_the_digests_is_named(tmp_path: Path) -> None:
     (tmp_path / "some").write_bytes(b"abc")
-    save_digests(tmp_path)
+    save_digests(tmp_path, KIND)
     (tmp_path / "some").write_bytes(b"abd")
     with pytest.raises(DamagedFileError, match="some: is damaged"):
-        check_digests(tmp_path)
+        check_digests(tmp_path, KIND)
     (tmp_path / "some").unlink()
     with pytest.raises(FileNotFoundError):
-        check_digests(tmp_path)
+        check_digests(tmp_path, KIND)
 
 
 @pytest.mark.parametrize("text", ["nonsense\n", "0  ../outside\n", "0  \n", "\udcff\n"])
 def test_a_list_of_digests_that_is_none_is_named(tmp_path: Path, text: str) -> None:
-    (tmp_path / "SHA256SUMS").write_bytes(text.encode(errors="surrogateescape"))
+    (tmp_path / "SHA256SUMS").write_bytes(f"# {KIND}\n{text}".encode(errors="surrogateescape"))
     with pytest.raises(DamagedFileError, match="SHA256SUMS: is damaged"):
-        check_digests(tmp_path)
+        check_digests(tmp_path, KIND)
 
 
 def test_digests_leave_hidden_and_unfinished_files_out(tmp_path: Path) -> None:
     (tmp_path / "some").write_bytes(b"abc")
     (tmp_path / ".some.1234.partial").write_bytes(b"a")
-    save_digests(tmp_path)
-    assert [line.split()[1] for line in check_digests(tmp_path).splitlines()] == ["some"]
+    save_digests(tmp_path, KIND)
+    assert [line.split()[1] for line in check_digests(tmp_path, KIND).splitlines()[1:]] == ["some"]
 
 
 def test_what_a_killed_writer_left_is_removed_and_a_living_ones_is_not(tmp_path: Path) -> None:
@@ -317,3 +321,10 @@ def test_what_a_killed_writer_left_is_removed_and_a_living_ones_is_not(tmp_path:
     save_bytes(tmp_path / "some", b"abc")
     assert not left.exists()
     assert all(path.exists() for path in others)
+
+
+@pytest.mark.parametrize("first", ["", "# some files, format 2\n", "# format 1", "ba78  some\n"])
+def test_files_of_another_format_are_refused_by_name(tmp_path: Path, first: str) -> None:
+    (tmp_path / "SHA256SUMS").write_text(first)
+    with pytest.raises(DamagedFileError, match=f"SHA256SUMS: should begin with '# {KIND}', not '{first.strip()}'"):
+        check_digests(tmp_path, KIND)
