@@ -23,8 +23,8 @@ DEFAULT = Path("params.yaml")
 CHOICES = Path("recipes/choices.yaml")
 TABLE = Path("recipes/choices.csv")
 
-EPOCHS = 40
-SEEDS = (1, 2, 3)
+EPOCHS = 30
+SEEDS = (1, 2)
 FIGURES = ("validation_accuracy", "validation_loss", "seconds")
 
 
