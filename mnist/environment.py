@@ -27,10 +27,9 @@ def blas_threads(largest_product: int) -> AbstractContextManager[Any]:
 
 
 def describe_environment() -> dict[str, Any]:
-    """Return, in plain values, what two machines may differ in when they give different bits."""
+    """Return, in plain values, what two machines may differ in when they give different bits: not Python."""
     blas = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
     return {
-        "python": platform.python_version(),
         "numpy": np.__version__,
         "system": platform.system(),
         "machine": platform.machine(),
