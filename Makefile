@@ -27,7 +27,7 @@ test: setup
 	$(BIN)/mypy
 	$(BIN)/pytest
 
-# Long versions of the tests of reliability, some ten minutes, and a table of what was lost: nothing.
+# Long versions of the tests of reliability, a quarter of an hour, and a table of what was lost: nothing.
 torture: setup
 	$(BIN)/python -m tests.torture
 

@@ -1,4 +1,4 @@
-"""Bounded versions of what `make torture` does for ten minutes."""
+"""Bounded versions of what `make torture` does for a quarter of an hour."""
 
 import itertools
 
@@ -10,6 +10,10 @@ from tests import torture
 @pytest.mark.parametrize("stage", torture.STAGES)
 def test_a_killed_stage_loses_nothing(stage: str) -> None:
     assert torture.kill_stage(stage, times=3).lost == 0
+
+
+def test_a_killed_download_loses_nothing() -> None:
+    assert torture.kill_download(times=3).lost == 0
 
 
 def test_damaged_files_are_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:

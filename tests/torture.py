@@ -1,11 +1,13 @@
-"""What `make torture` runs, some ten minutes: kills, damage, fuzz, long load, and a table of what was tried and lost.
+"""What `make torture` runs in a quarter of an hour: kills, damage, fuzz, long load, and a table of what was lost.
 
 Bounded versions of all of it are among the tests.
 """
 
+import hashlib
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,13 +26,15 @@ from mnist.errors import MnistError
 from mnist.hyperparameters import Hyperparameters
 from mnist.network import Network
 from mnist.normalisation import unit
+from mnist.sources import RAW_FILES
 from mnist.storage import Model, load_model, save_model
 from mnist.training import TrainingState, train
+from stages.command import RAW
 from tests.pipeline.test_pipeline import Clone
 from tests.recipe import DEFAULT, ROOT, random_digits, recipe
 from tests.stages.test_stages import Project
 
-STAGES = ("prepare", "train", "evaluate")
+STAGES = ("prepare", "train", "evaluate", "plots_page")
 OUTPUTS = ("data/prepared", "models", "metrics", "plots")
 
 
@@ -64,6 +68,27 @@ def kill_stage(stage: str, times: int = 50) -> Row:
             project.run(stage)
             lost += project.files(*OUTPUTS) != good
     return Row(f"kill -9 in {stage}, then the stage again", times, lost, "every output whole at all times")
+
+
+def kill_download(times: int = 50) -> Row:
+    """Kill the download at random moments: each of the files is whole or not there; the next run brings the rest."""
+    moments, lost = random.Random(0), 0
+    with tempfile.TemporaryDirectory() as folder:
+        project = Project(Path(folder))
+        raw = project.root / RAW
+        shutil.rmtree(raw)
+        project.run("download")  # so that the user's cache has the files, and no mirror is asked fifty times
+        for _ in tqdm(range(times), "kill -9 in download"):
+            shutil.rmtree(raw)
+            process = project.start("stages.download")
+            time.sleep(moments.uniform(0.2, 1.5))
+            process.kill()
+            process.communicate()
+            there = [file for file in RAW_FILES if (raw / file.name).exists()]
+            lost += any(hashlib.sha256((raw / file.name).read_bytes()).hexdigest() != file.sha256 for file in there)
+            project.run("download")
+            lost += not all((raw / file.name).exists() for file in RAW_FILES)
+    return Row("kill -9 in download, then the stage again", times, lost, "every file whole or not there")
 
 
 def kill_dvc(clone: Clone, times: int = 12) -> Row:
@@ -197,6 +222,7 @@ def main() -> None:
 
 def try_all(times: int) -> Iterator[Row]:
     """Yield a row for everything that is tried, `times` experiments among it."""
+    yield kill_download()
     for stage in STAGES:
         yield kill_stage(stage)
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as scratch:
