@@ -9,7 +9,6 @@ import random
 import resource
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -97,17 +96,10 @@ def kill_dvc(clone: Clone, times: int = 12) -> Row:
     clone.run("dvc", "repro", "--force")
     good = clone.read("models/model.safetensors"), clone.read("metrics/scores.json")
     for _ in tqdm(range(times), "kill -9 of dvc repro"):
-        process = subprocess.Popen(
-            ["dvc", "repro", "--force"],
-            cwd=clone.root,
-            env=clone.environment,
-            start_new_session=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        process = clone.start("dvc", "repro", "--force")
         time.sleep(moments.uniform(0.5, 8))
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.communicate()
         # DVC does not write its own lock atomically; the README says what to do then.
         if "Unable to read RWLock-file" in (output := clone.call("dvc", "repro")).stderr + output.stdout:
             torn += 1

@@ -42,6 +42,18 @@ class Clone:
     def call(self, *command: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False)
 
+    def start(self, *command: str) -> "subprocess.Popen[str]":
+        """Start a command in a session of its own, so that it can be killed with all that it starts."""
+        return subprocess.Popen(
+            command,
+            cwd=self.root,
+            env=self.environment,
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
     def run(self, *command: str) -> str:
         """Run what should succeed, and return what it prints."""
         done = self.call(*command)
@@ -158,14 +170,7 @@ def test_training_killed_with_dvc_goes_on_and_ends_with_the_same_bytes(clone: Cl
     clone.run("dvc", "exp", "run", "-S", "epochs=12")
     undisturbed = clone.read("models/model.safetensors"), clone.read("plots/history.csv")
     clone.restore()
-    process = subprocess.Popen(
-        ["dvc", "exp", "run", "--force", "-S", "epochs=12"],
-        cwd=clone.root,
-        env=clone.environment,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = clone.start("dvc", "exp", "run", "--force", "-S", "epochs=12")
     deadline = time.monotonic() + 120
     while not list(clone.root.glob(".checkpoints/*.safetensors")):
         assert process.poll() is None
@@ -173,7 +178,7 @@ def test_training_killed_with_dvc_goes_on_and_ends_with_the_same_bytes(clone: Cl
         time.sleep(0.01)
     # DVC and the training it started, as a power cut would.
     os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    process.communicate()
     clone.restore()
     output = clone.run("dvc", "exp", "run", "-S", "epochs=12")
     assert "goes on after epoch" in output
@@ -195,17 +200,7 @@ def test_a_clock_that_jumps_changes_nothing(year: int, clone: Clone) -> None:
 
 def test_two_repros_at_once_end_with_one_good_result(clone: Clone) -> None:
     before = clone.read("models/model.safetensors")
-    both = [
-        subprocess.Popen(
-            ["dvc", "repro", "--force"],
-            cwd=clone.root,
-            env=clone.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(2)
-    ]
+    both = [clone.start("dvc", "repro", "--force") for _ in range(2)]
     outputs = [process.communicate()[0] for process in both]
     assert min(process.returncode for process in both) == 0
     for process, output in zip(both, outputs, strict=True):

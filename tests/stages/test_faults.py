@@ -28,10 +28,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture
 def project(finished: Project, tmp_path: Path) -> Project:
-    copy = Project.__new__(Project)
-    copy.root = tmp_path / "project"
-    shutil.copytree(finished.root, copy.root)
-    return copy
+    return finished.copy_to(tmp_path / "project")
 
 
 def fail(stage: str, project: Project, limit: Callable[[], None]) -> str:

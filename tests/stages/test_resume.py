@@ -51,6 +51,15 @@ def wait_for_checkpoint(process: "subprocess.Popen[str]", project: Project) -> N
         time.sleep(0.002)
 
 
+def kill_midway(project: Project, seconds: float = 0) -> str:
+    """Kill a training some time after its first checkpoint, and return what it printed."""
+    process = start(project)
+    wait_for_checkpoint(process, project)
+    time.sleep(seconds)
+    process.kill()
+    return process.communicate()[0]
+
+
 def results(project: Project) -> dict[str, bytes]:
     return {name: data for name, data in project.files("models", "plots").items() if name.startswith(RESULTS)}
 
@@ -72,11 +81,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(project: Project) ->
     moments = random.Random(0)
     begun_at = []
     for _ in range(6):
-        process = start(project)
-        wait_for_checkpoint(process, project)
-        time.sleep(moments.uniform(0, 0.1))
-        process.kill()
-        out, _ = process.communicate()
+        out = kill_midway(project, seconds=moments.uniform(0, 0.1))
         begun_at += [int(line.split()[4].rstrip(",")) for line in out.splitlines() if line.startswith("goes on")]
     out, err = finish(start(project))
     assert "goes on after epoch" in out
@@ -99,20 +104,14 @@ def test_ctrl_c_loses_nothing_and_says_how_to_go_on(project: Project) -> None:
 
 @pytest.mark.parametrize("change", [{"eta": 0.05}, {"epochs": 61}, {"seed": 2}, {"schedule": "linear"}])
 def test_another_training_does_not_pick_it_up(change: dict[str, object], project: Project) -> None:
-    process = start(project)
-    wait_for_checkpoint(process, project)
-    process.kill()
-    process.communicate()
+    kill_midway(project)
     project.set(**{"epochs": 60, "rotation": 10, "elastic": 1} | change)
     assert "goes on" not in finish(start(project))[0]
     assert len(checkpoints(project)) == 1
 
 
 def test_other_prepared_data_do_not_pick_it_up(project: Project) -> None:
-    process = start(project)
-    wait_for_checkpoint(process, project)
-    process.kill()
-    process.communicate()
+    kill_midway(project)
     labels = project.root / "data/raw/train-labels-idx1-ubyte"
     data = bytearray(labels.read_bytes())
     data[100] = (data[100] + 1) % 10
@@ -124,10 +123,7 @@ def test_other_prepared_data_do_not_pick_it_up(project: Project) -> None:
 def test_a_damaged_checkpoint_is_set_aside_with_a_warning(project: Project) -> None:
     finish(start(project))
     undisturbed = results(project)
-    process = start(project)
-    wait_for_checkpoint(process, project)
-    process.kill()
-    process.communicate()
+    kill_midway(project)
     (checkpoint,) = checkpoints(project)
     data = bytearray(checkpoint.read_bytes())
     data[-1000] ^= 4

@@ -35,6 +35,13 @@ class Project:
             save_bytes(root / RAW / labels.name, idx.encode(digits.labels))
         self.set(**SMALL)
 
+    def copy_to(self, root: Path) -> "Project":
+        """Return a copy, to break."""
+        shutil.copytree(self.root, root)
+        copy = Project.__new__(Project)
+        copy.root = root
+        return copy
+
     def set(self, **changes: Any) -> None:
         (self.root / "params.yaml").write_text(yaml.safe_dump(DEFAULT | SMALL | changes))
 
@@ -85,11 +92,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture
 def project(finished: Project, tmp_path: Path) -> Project:
-    """Return a copy of the finished project, to break."""
-    shutil.copytree(finished.root, tmp_path / "project")
-    copy = Project.__new__(Project)
-    copy.root = tmp_path / "project"
-    return copy
+    return finished.copy_to(tmp_path / "project")
 
 
 def test_every_stage_writes_what_dvc_yaml_says(finished: Project) -> None:
