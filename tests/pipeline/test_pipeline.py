@@ -232,7 +232,10 @@ def test_a_second_repro_has_nothing_to_do(clone: Clone) -> None:
 
 def test_a_forced_repro_gives_the_same_bytes(clone: Clone) -> None:
     output = clone.run("dvc", "repro", "--force")
-    assert stages_run(output) == ["download", "prepare", "train", "evaluate", "plots_page"]
+    # Nothing stands between plots_page and the others, and DVC may run it before them.
+    ran = stages_run(output)
+    assert [stage for stage in ran if stage != "plots_page"] == ["download", "prepare", "train", "evaluate"]
+    assert ran.count("plots_page") == 1
     assert clone.run("git", "status", "--porcelain") == ""
 
 
