@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from mnist import idx
+from mnist.dataset import CLASS_NAMES
 from mnist.files import save_bytes
 from mnist.sources import DATASETS, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from mnist.storage import load_model
@@ -163,6 +164,22 @@ def test_all_notebook_choices_work_together(project: Project) -> None:
     notebook = yaml.safe_load((ROOT / "recipes/notebook.yaml").read_text())
     project.set(**notebook | {"epochs": 1})
     project.run("prepare", "train", "evaluate")
+
+
+def test_another_data_set_goes_through_the_same_stages_under_its_own_names(project: Project) -> None:
+    project.set(dataset="fashion-mnist")
+    before = project.files(".")
+    # What is prepared and trained is still MNIST's.
+    assert "should begin with '# prepared fashion-mnist, format 1'" in project.fail("train")
+    assert project.files(".") == before
+    project.run("prepare")
+    assert "should begin with '# prepared mnist, format 1'" in project.fail("evaluate")
+    assert "found of each class: T-shirt/top " in project.run("train", "evaluate")
+    assert load_model(project.root / "models/model.safetensors").dataset == "fashion-mnist"
+    with (project.root / "plots/predictions.csv").open() as file:
+        assert {line["actual"] for line in csv.DictReader(file)} == set(CLASS_NAMES["fashion-mnist"])
+    scores = json.loads((project.root / "metrics/scores.json").read_text())
+    assert scores["test"]["classes"] == list(CLASS_NAMES["fashion-mnist"])
 
 
 @pytest.mark.parametrize("stage", ["download", "prepare", "train", "evaluate", "plots_page"])
