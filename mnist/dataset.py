@@ -16,8 +16,22 @@ CLASSES = 10
 SIDE = 28
 PIXELS = SIDE * SIDE
 
-PREPARED = "prepared MNIST, format 1"
-"""What `prepare` writes is; another number for another form of the files."""
+CLASS_NAMES: dict[str, tuple[str, ...]] = {
+    "mnist": ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
+    "fashion-mnist": (
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ),
+}
+"""`dataset` in params.yaml -> what people call its classes, in the order of the labels 0..9."""
 
 # Images that are read, checked or copied at a time: 8 MB, so that memory stays flat however large a file is.
 _CHUNK = 10_000
@@ -54,6 +68,11 @@ class Dataset:
         for start in range(0, len(self), size):
             piece = slice(start, start + size)
             yield Dataset(self.images[piece], self.labels[piece])
+
+
+def prepared_kind(dataset: str) -> str:
+    """Return what `prepare` writes of a data set is; another number for another form of the files."""
+    return f"prepared {dataset}, format 1"
 
 
 def check_raw(images: Path, labels: Path) -> int:

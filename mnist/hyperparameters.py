@@ -55,6 +55,7 @@ class Hyperparameters(BaseModel):
 
     seed: Count = Field(ge=0, lt=2**63, description="every random choice follows from this number")
 
+    dataset: Literal["mnist", "fashion-mnist"] = Field(description="what is learnt: handwritten digits; clothes")
     validation: Count = Field(ge=0, description="training images that are held back to measure progress; 0: none")
     normalize: Literal["unit", "standardize", "min_max_by_position"] = Field(
         description="from pixels 0..255 to network inputs: 0..1; mean 0 and deviation 1; the notebook's"

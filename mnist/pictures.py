@@ -1,5 +1,6 @@
 """Pictures of what a network sees: digits with captions, weights in two colours."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,13 +37,17 @@ def save_weights(path: Path, weights: FloatArray, columns: int = 10) -> None:
 
 def _save_sheet(path: Path, tiles: ByteArray, captions: Sequence[str], columns: int, caption_height: int) -> None:
     """Lay out tiles (n, 28, 28, 3) in rows and write them as PNG."""
-    width, height = SIDE * _SCALE + _GAP, SIDE * _SCALE + caption_height + _GAP
+    font = ImageFont.load_default(14)
+    # A column is as wide as what stands in it: names of clothes are wider than their pictures.
+    inner = max(SIDE * _SCALE, *(math.ceil(font.getlength(caption)) + _GAP for caption in captions), 0)
+    width, height = inner + _GAP, SIDE * _SCALE + caption_height + _GAP
     rows = max(1, -(-len(tiles) // columns))
     sheet = Image.new("RGB", (columns * width + _GAP, rows * height + _GAP), _PAPER)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
+    draw = ImageDraw.Draw(sheet)
     for index, (tile, caption) in enumerate(zip(tiles, captions, strict=True)):
         x, y = index % columns * width + _GAP, index // columns * height + _GAP
-        sheet.paste(Image.fromarray(tile.repeat(_SCALE, axis=0).repeat(_SCALE, axis=1)), (x, y))
-        draw.text((x + SIDE * _SCALE // 2, y + SIDE * _SCALE), caption, _INK, font, anchor="ma")
+        picture = Image.fromarray(tile.repeat(_SCALE, axis=0).repeat(_SCALE, axis=1))
+        sheet.paste(picture, (x + (inner - SIDE * _SCALE) // 2, y))
+        draw.text((x + inner // 2, y + SIDE * _SCALE), caption, _INK, font, anchor="ma")
     with atomic_write(path) as file:
         sheet.save(file, "PNG", optimize=True)

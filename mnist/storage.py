@@ -17,7 +17,7 @@ from safetensors.numpy import save
 
 from mnist.activations import ACTIVATIONS, OUTPUTS
 from mnist.arrays import FloatArray
-from mnist.dataset import CLASSES, PIXELS
+from mnist.dataset import CLASS_NAMES, CLASSES, PIXELS
 from mnist.errors import MnistError
 from mnist.files import atomic_write
 from mnist.losses import LOSSES
@@ -57,6 +57,16 @@ class Model:
     def loss(self) -> str:
         """The loss that the network was trained to make small, a key of LOSSES."""
         return str(self.hyperparameters["loss"])
+
+    @property
+    def dataset(self) -> str:
+        """The data set that the network was trained on, a key of CLASS_NAMES; files that do not say so are older."""
+        return str(self.hyperparameters.get("dataset", "mnist"))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What people call the classes 0..9."""
+        return CLASS_NAMES[self.dataset]
 
 
 def save_model(path: Path, model: Model) -> None:
@@ -141,6 +151,8 @@ def _assemble(description: dict[str, Any], tensors: Tensors) -> Model:
     hyperparameters = description.get("hyperparameters")
     if not isinstance(hyperparameters, dict) or hyperparameters.get("loss") not in list(LOSSES):
         raise ModelFileError("its hyperparameters do not name a loss")
+    if hyperparameters.get("dataset", "mnist") not in list(CLASS_NAMES):
+        raise ModelFileError("its hyperparameters name a data set that this version does not know")
     architecture = _check_architecture(description.get("architecture"))
 
     offset, scale = tensors.pop("normalisation.offset", None), tensors.pop("normalisation.scale", None)

@@ -15,7 +15,7 @@ from mnist.evaluation import EVALUATION_IMAGES, score
 from mnist.files import save_bytes, save_json
 from mnist.hyperparameters import HyperparameterError, Hyperparameters, read_yaml
 from mnist.normalisation import NORMALIZERS
-from mnist.sources import TRAIN_IMAGES, TRAIN_LABELS
+from mnist.sources import TRAIN_IMAGES, TRAIN_LABELS, refuse_others
 from mnist.training import TrainingState, train
 from stages.command import RAW, told_in_words
 
@@ -72,7 +72,9 @@ def main() -> None:
         parameters = rungs[arguments.rung]
         recipe = yaml.safe_dump(parameters.model_dump(), sort_keys=False)
         save_bytes(LADDER / arguments.rung / "recipe.yaml", recipe.encode())
-        raw = read_raw(RAW / TRAIN_IMAGES.name, RAW / TRAIN_LABELS.name)
+        images, labels_file = RAW / TRAIN_IMAGES, RAW / TRAIN_LABELS
+        refuse_others(parameters.dataset, images, labels_file)
+        raw = read_raw(images, labels_file)
         digits = Dataset(raw.images[:IMAGES], raw.labels[:IMAGES])
         save_json(LADDER / arguments.rung / "fingerprint.json", fingerprint(parameters, digits))
 

@@ -1,4 +1,4 @@
-"""Bring the four files of MNIST to data/raw, from the first source that has them."""
+"""Bring the four files of the data set to data/raw, from the first source that has them."""
 
 import os
 import tempfile
@@ -9,12 +9,12 @@ from mnist.sources import default_sources, fetch, user_cache
 from stages.command import RAW, Workspace, run
 
 
-def download(_: Hyperparameters, __: Workspace) -> None:
+def download(parameters: Hyperparameters, _: Workspace) -> None:
     """Fetch what is missing or wrong; files that are right are left alone."""
     with tempfile.TemporaryDirectory() as scratch:
-        sources = default_sources(os.environ.get("MNIST_MIRROR"), Path(scratch))
-        for file, source in fetch(RAW, sources, user_cache()):
-            print(f"{file.name}: {file.size:,} bytes from {source}")
+        sources = default_sources(parameters.dataset, os.environ.get("MNIST_MIRROR"), Path(scratch))
+        for file, source in fetch(parameters.dataset, RAW, sources, user_cache(parameters.dataset)):
+            print(f"{parameters.dataset}, {file.name}: {file.size:,} bytes from {source}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Measure the trained network: the only stage that opens the test images."""
 
-from mnist.dataset import PREPARED, load_prepared, read_raw
+from mnist.dataset import load_prepared, prepared_kind, read_raw
 from mnist.evaluation import (
     EVALUATION_IMAGES,
     confusion_matrix,
@@ -12,7 +12,7 @@ from mnist.evaluation import (
 from mnist.files import check_digests, save_csv, save_json
 from mnist.hyperparameters import Hyperparameters
 from mnist.pictures import save_digits, save_weights
-from mnist.sources import TEST_IMAGES, TEST_LABELS
+from mnist.sources import TEST_IMAGES, TEST_LABELS, refuse_others
 from mnist.storage import load_model
 from stages.command import RAW, Workspace, run
 
@@ -21,10 +21,12 @@ MISTAKES = 40
 
 def evaluate(parameters: Hyperparameters, workspace: Workspace) -> None:
     """Write the figures of the network, and what to look at beside them."""
-    check_digests(workspace.prepared, PREPARED)
     model = load_model(workspace.model)
+    check_digests(workspace.prepared, prepared_kind(model.dataset))
     network = EVALUATION_IMAGES[parameters.evaluation_images](model.network)
-    test = read_raw(RAW / TEST_IMAGES.name, RAW / TEST_LABELS.name)
+    images, labels_file = RAW / TEST_IMAGES, RAW / TEST_LABELS
+    refuse_others(model.dataset, images, labels_file)
+    test = read_raw(images, labels_file)
     datasets = {name: load_prepared(workspace.prepared, name) for name in ("train", "validation")} | {"test": test}
 
     scores = {name: score(network, dataset, model.loss) for name, dataset in datasets.items() if len(dataset)}
@@ -32,17 +34,20 @@ def evaluate(parameters: Hyperparameters, workspace: Workspace) -> None:
     outputs = predict(network, test)
     predictions = outputs.argmax(axis=1)
     precision, recall = precision_and_recall(confusion_matrix(test.labels, predictions))
+    names = model.class_names
+    print("found of each class:", ", ".join(f"{name} {part:.1%}" for name, part in zip(names, recall, strict=True)))
 
     metrics: dict[str, dict[str, object]] = {
         name: {"loss": score.loss, "accuracy": score.accuracy} for name, score in scores.items()
     }
-    # Lists, a figure for each digit: DVC leaves them out of its tables, where twenty more columns would hide the rest.
-    metrics["test"] |= {"precision": precision.tolist(), "recall": recall.tolist()}
+    # Lists, a figure for each class: DVC leaves them out of its tables, where twenty more columns would hide the rest.
+    metrics["test"] |= {"classes": names, "precision": precision.tolist(), "recall": recall.tolist()}
     save_json(workspace.scores, metrics)
-    save_csv(workspace.plots / "predictions.csv", ("actual", "predicted"), zip(test.labels, predictions, strict=True))
+    pairs = [(names[actual], names[taken]) for actual, taken in zip(test.labels, predictions, strict=True)]
+    save_csv(workspace.plots / "predictions.csv", ("actual", "predicted"), pairs)
 
     worst = worst_mistakes(outputs, test.labels, MISTAKES)
-    captions = [f"{test.labels[image]}, not {predictions[image]}" for image in worst]
+    captions = [f"{actual}, not {taken}" for actual, taken in (pairs[image] for image in worst)]
     save_digits(workspace.plots / "mistakes.png", test.images[worst], captions)
     save_weights(workspace.plots / "first_layer.png", network.weights[0])
 

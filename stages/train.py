@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from mnist.dataset import PIXELS, PREPARED, Dataset, load_prepared
+from mnist.dataset import PIXELS, Dataset, load_prepared, prepared_kind
 from mnist.deformation import Strength, deform
 from mnist.environment import blas_threads, describe_environment
 from mnist.files import check_digests, save_csv
@@ -25,7 +25,7 @@ ROWS, COLUMNS = 6, 10
 
 def train_network(parameters: Hyperparameters, workspace: Workspace) -> None:
     """Write the trained network and the history of its training."""
-    inputs = check_digests(workspace.prepared, PREPARED)
+    inputs = check_digests(workspace.prepared, prepared_kind(parameters.dataset))
     training = load_prepared(workspace.prepared, "train")
     validation = load_prepared(workspace.prepared, "validation")
     normalisation = load_normalisation(workspace.normalisation)

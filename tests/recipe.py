@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 
 DEFAULT: dict[str, Any] = {
     "seed": 1,
+    "dataset": "mnist",
     "validation": 5000,
     "normalize": "unit",
     "hidden": [100, 100],

@@ -94,6 +94,7 @@ def test_every_hyperparameter_but_those_of_evaluation_is_one_that_training_depen
     parameters = {name: stage.get("params", []) for pipeline, name, stage in STAGES if pipeline == "dvc.yaml"}
     assert sorted(parameters["train"] + parameters["evaluate"]) == sorted(Hyperparameters.model_fields)
     assert set(parameters["prepare"]) <= set(parameters["train"])
+    assert parameters["download"] == ["dataset"]
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)

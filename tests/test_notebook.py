@@ -33,6 +33,7 @@ def test_100_batches_give_the_weights_and_losses_of_the_transcription() -> None:
 
 def test_the_recipe_names_all_choices_of_the_notebook() -> None:
     assert NOTEBOOK.model_dump(exclude={"seed"}) == {
+        "dataset": "mnist",
         "validation": 0,
         "normalize": "min_max_by_position",
         "hidden": [100, 100],

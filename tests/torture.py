@@ -25,7 +25,7 @@ from mnist.errors import MnistError
 from mnist.hyperparameters import Hyperparameters
 from mnist.network import Network
 from mnist.normalisation import unit
-from mnist.sources import RAW_FILES
+from mnist.sources import DATASETS
 from mnist.storage import Model, load_model, save_model
 from mnist.training import TrainingState, train
 from stages.command import RAW
@@ -76,6 +76,7 @@ def kill_download(times: int = 50) -> Row:
         project = Project(Path(folder))
         raw = project.root / RAW
         shutil.rmtree(raw)
+        files = DATASETS["mnist"].files
         project.run("download")  # so that the user's cache has the files, and no mirror is asked fifty times
         for _ in tqdm(range(times), "kill -9 in download"):
             shutil.rmtree(raw)
@@ -83,10 +84,10 @@ def kill_download(times: int = 50) -> Row:
             time.sleep(moments.uniform(0.2, 1.5))
             process.kill()
             process.communicate()
-            there = [file for file in RAW_FILES if (raw / file.name).exists()]
+            there = [file for file in files if (raw / file.name).exists()]
             lost += any(hashlib.sha256((raw / file.name).read_bytes()).hexdigest() != file.sha256 for file in there)
             project.run("download")
-            lost += not all((raw / file.name).exists() for file in RAW_FILES)
+            lost += not all((raw / file.name).exists() for file in files)
     return Row("kill -9 in download, then the stage again", times, lost, "every file whole or not there")
 
 

@@ -318,6 +318,14 @@ def test_an_experiment_that_fails_says_why_and_loses_nothing(change: str, messag
     clone.run("dvc", "status", "--quiet", "dvc.yaml")
 
 
+def test_a_recipe_for_another_data_set_refuses_the_files_that_are_there(clone: Clone) -> None:
+    (clone.root / "params.yaml").write_text(yaml.safe_dump(DEFAULT | {"dataset": "fashion-mnist"}))
+    before = clone.read("data/prepared/SHA256SUMS")
+    message = "data/raw/train-images-idx3-ubyte: is that of mnist, and what is asked for is fashion-mnist"
+    assert message in clone.fail("python", "-m", "stages.prepare")
+    assert clone.read("data/prepared/SHA256SUMS") == before
+
+
 def test_the_notebooks_metrics_stand_beside_the_defaults(clone: Clone) -> None:
     assert stages_run(clone.run("dvc", "repro", "recipes/dvc.yaml:evaluate@notebook")) == [
         f"recipes/dvc.yaml:{stage}@notebook" for stage in ("prepare", "train", "evaluate")

