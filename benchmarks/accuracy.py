@@ -55,8 +55,8 @@ def main() -> None:
     if arguments.seeds < 1:
         parser.error("--seeds should be 1 or more")
     with told_in_words():
-        training = read_raw(RAW / TRAIN_IMAGES.name, RAW / TRAIN_LABELS.name)
-        test = read_raw(RAW / TEST_IMAGES.name, RAW / TEST_LABELS.name)
+        training = read_raw(RAW / TRAIN_IMAGES, RAW / TRAIN_LABELS)
+        test = read_raw(RAW / TEST_IMAGES, RAW / TEST_LABELS)
         print(describe_machine())
         runs = []
         for seed in range(1, arguments.seeds + 1):

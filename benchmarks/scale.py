@@ -58,11 +58,11 @@ class Width(NamedTuple):
 def write_copies(folder: Path, digits: Dataset, copies: int, strength: Strength) -> None:
     """Write two IDX files of the digits, deformed anew for each copy but the first."""
     rng = np.random.default_rng(0)
-    with atomic_write(folder / TRAIN_IMAGES.name) as file:
+    with atomic_write(folder / TRAIN_IMAGES) as file:
         file.write(idx.header((copies * len(digits), 28, 28)))
         for copy in range(copies):
             file.write((deform(digits.images, strength, rng) if copy else digits.images).tobytes())
-    with atomic_write(folder / TRAIN_LABELS.name) as file:
+    with atomic_write(folder / TRAIN_LABELS) as file:
         file.write(idx.header((copies * len(digits),)))
         file.write(digits.labels.tobytes() * copies)
 
@@ -91,7 +91,7 @@ def _largest_resident(process: int) -> float:
 
 def measure_images(counts: list[int], scratch: Path | None) -> list[Images]:
     """Return what prepare and an epoch of train take for each number of images, a multiple of 60 000."""
-    digits = read_raw(RAW / TRAIN_IMAGES.name, RAW / TRAIN_LABELS.name)
+    digits = read_raw(RAW / TRAIN_IMAGES, RAW / TRAIN_LABELS)
     strength = Strength.of(Hyperparameters.load(RECIPE))
     plain = dict.fromkeys(("rotation", "scaling", "shear", "shift", "elastic"), 0)
     recipe = read_yaml(RECIPE) | plain | {"epochs": 1, "order": "shuffled_blocks"}

@@ -44,7 +44,7 @@ class Work:
         parameters = Hyperparameters.load(
             RECIPE, **plain, schedule="constant", batch_size=batch_size, hidden=list(hidden), epochs=10**6
         )
-        raw = read_raw(RAW / TRAIN_IMAGES.name, RAW / TRAIN_LABELS.name)
+        raw = read_raw(RAW / TRAIN_IMAGES, RAW / TRAIN_LABELS)
         return cls(parameters, Dataset(raw.images[:images], raw.labels[:images]))
 
     @property
