@@ -3,7 +3,7 @@
 What a library needs only once (copies in its own types, compiling) is done before the first `next` or in it.
 """
 
-import importlib.util
+import importlib.metadata
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -153,13 +153,14 @@ CONTESTANTS: dict[str, tuple[Contestant, str]] = {
     "its matrix products alone": (products, "numpy"),
     "PyTorch": (torch_eager, "torch"),
     "PyTorch, compiled": (torch_compiled, "torch"),
-    "scikit-learn": (scikit_learn, "sklearn"),
+    "scikit-learn": (scikit_learn, "scikit-learn"),
     "JAX, compiled": (jax_scan, "jax"),
     "the notebook's loop": (notebook, "numpy"),
 }
-"""Name -> who, and the package that they need."""
+"""Name -> who, and the package that they need, as pip calls it."""
 
 
 def missing() -> dict[str, str]:
     """Return those who cannot run here, with the package that is not installed."""
-    return {name: package for name, (_, package) in CONTESTANTS.items() if importlib.util.find_spec(package) is None}
+    installed = {distribution.name.lower() for distribution in importlib.metadata.distributions()}
+    return {name: package for name, (_, package) in CONTESTANTS.items() if package not in installed}

@@ -13,14 +13,20 @@ _PEERS = ("torch", "jax", "scikit-learn")
 def describe_machine() -> str:
     """Return processor, cores, kernels and versions."""
     environment = describe_environment()
-    (blas, *_) = environment["blas"] or [{}]
-    versions = [f"NumPy {environment['numpy']}", f"{blas.get('internal_api')} {blas.get('version')}"]
+    versions = [
+        f"NumPy {environment['numpy']}",
+        *(f"{blas['internal_api']} {blas['version']}" for blas in environment["blas"]),
+    ]
     versions += [f"{package} {version}" for package in _PEERS if (version := _version(package))]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return (
-        f"{_processor()}, {cores} cores, {blas.get('architecture')} kernels; "
-        f"Python {platform.python_version()}, {', '.join(versions)}"
+        f"{_processor()}, {cores} cores, {kernels()} kernels; Python {platform.python_version()}, {', '.join(versions)}"
     )
+
+
+def kernels() -> str:
+    """Return which kernels BLAS runs: OPENBLAS_CORETYPE chooses others than the processor's own."""
+    return "+".join(str(blas["architecture"]) for blas in describe_environment()["blas"]) or "unknown"
 
 
 def _version(package: str) -> str | None:

@@ -5,7 +5,6 @@ Prints a table of the seconds that an epoch takes and their ratio to this projec
 """
 
 import argparse
-import json
 import multiprocessing
 import os
 import statistics
@@ -16,14 +15,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import vl_convert
 from tqdm import tqdm
 
+from benchmarks.charts import save_chart
 from benchmarks.contestants import CONTESTANTS, missing
-from benchmarks.machine import describe_machine
+from benchmarks.machine import describe_machine, kernels
 from benchmarks.work import Work
 from mnist.environment import THREAD_VARIABLES
-from mnist.files import save_bytes, save_csv
+from mnist.files import save_csv
 from stages.command import told_in_words
 
 RESULTS = Path("benchmarks/results")
@@ -69,11 +68,15 @@ def _serve(connection: Connection, name: str, work: dict[str, Any], cores: int) 
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     train, _ = CONTESTANTS[name]
-    epochs = train(Work.load(**work))
-    while connection.recv():
-        start = time.perf_counter()
-        loss = next(epochs)
-        connection.send(Turn(time.perf_counter() - start, loss))
+    try:
+        epochs = train(Work.load(**work))
+        while connection.recv():
+            start = time.perf_counter()
+            loss = next(epochs)
+            connection.send(Turn(time.perf_counter() - start, loss))
+    # Whatever a peer trips over is its own: the race goes on without it, and says why.
+    except Exception as error:  # noqa: BLE001
+        connection.send(f"{type(error).__name__}: {error}".splitlines()[0])
 
 
 def race(names: list[str], work: dict[str, Any], cores: int, rounds: int) -> dict[str, list[Turn]]:
@@ -82,9 +85,15 @@ def race(names: list[str], work: dict[str, Any], cores: int, rounds: int) -> dic
     turns: dict[str, list[Turn]] = {name: [] for name in names}
     with ExitStack() as stack:
         runners = {name: stack.enter_context(contestant(name, work, cores)) for name in names}
-        for name, runner in tqdm([*runners.items()] * (rounds + 1), disable=None, unit=" epochs"):
-            runner.send(True)
-            turns[name].append(runner.recv())
+        for _ in tqdm(range(rounds + 1), "rounds", disable=None):
+            for name in list(turns):
+                runners[name].send(True)
+                turn = runners[name].recv()
+                if isinstance(turn, str):
+                    tqdm.write(f"{name} does not run: {turn}")
+                    del turns[name]
+                else:
+                    turns[name].append(turn)
     return turns
 
 
@@ -148,17 +157,16 @@ def main() -> None:
         parser.error("--batch-size, --cores and --rounds should be 1 or more")
     absent = missing()
     for name, package in absent.items():
-        print(f"{name} does not run: {package} is not installed; `pip install --group peers` brings it")
+        print(f"{name} does not run: `pip install {package}` brings what it needs")
     with told_in_words():
         names = [name for name in CONTESTANTS if name not in absent]
         turns = race(names, {"batch_size": arguments.batch_size}, arguments.cores, arguments.rounds)
     rows = rows_of(turns, steps=-(-IMAGES // arguments.batch_size))
     kind = f"batch {arguments.batch_size}, {arguments.cores} core{'s' if arguments.cores > 1 else ''}"
-    print(f"{kind}: {describe_machine()}\n\n{markdown(rows)}")
-    file = RESULTS / f"race-batch{arguments.batch_size}-cores{arguments.cores}"
+    print(f"{kind}: {describe_machine()}\n\n{markdown(rows)}\n")
+    file = RESULTS / f"race-batch{arguments.batch_size}-cores{arguments.cores}-{kernels()}"
     save_csv(file.with_suffix(".csv"), Row._fields, rows)
-    picture = vl_convert.vegalite_to_svg(json.dumps(chart(rows, kind)))
-    save_bytes(file.with_suffix(".svg"), picture.encode())
+    save_chart(file.with_suffix(".svg"), chart(rows, kind))
 
 
 if __name__ == "__main__":

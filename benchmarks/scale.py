@@ -5,7 +5,6 @@ what `prepare` makes of them take 10 GB there. Each stage runs as `dvc repro` wo
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -16,15 +15,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import vl_convert
 import yaml
 
+from benchmarks.charts import save_chart
 from benchmarks.machine import describe_machine
 from benchmarks.race import PROJECT, RESULTS, race, rows_of
 from mnist import idx
 from mnist.dataset import Dataset, read_raw
 from mnist.deformation import Strength, deform
-from mnist.files import atomic_write, save_bytes, save_csv
+from mnist.files import atomic_write, save_csv
 from mnist.hyperparameters import Hyperparameters, read_yaml
 from mnist.sources import TRAIN_IMAGES, TRAIN_LABELS
 from stages.command import RAW, told_in_words
@@ -141,11 +140,6 @@ def chart(rows: Sequence[Images | Width], panels: list[tuple[str, list[str]]]) -
             for title, fields in panels
         ],
     }
-
-
-def save_chart(path: Path, specification: dict[str, Any]) -> None:
-    """Draw a chart as SVG."""
-    save_bytes(path, vl_convert.vegalite_to_svg(json.dumps(specification)).encode())
 
 
 def main() -> None:
