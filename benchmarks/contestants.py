@@ -21,23 +21,26 @@ def project(work: Work) -> Iterator[float]:
 
 def products(work: Work) -> Iterator[float]:
     """Do nothing of a step but its matrix products: the floor that no program on this BLAS gets below."""
-    network = work.state().network
-    images = work.inputs()
-    size, weights = work.parameters.batch_size, network.weights
+    with blas_threads(work.state().network.architecture.largest_product(work.parameters.batch_size)):
+        yield from products_on_all_cores(work)
+
+
+def products_on_all_cores(work: Work) -> Iterator[float]:
+    """Do the same with as many threads as BLAS likes."""
+    weights, images, size = work.first_weights(), work.inputs(), work.parameters.batch_size
     gradients = [np.empty_like(layer) for layer in weights]
     a = [images[:size], *[np.full((size, layer.shape[1]), 0.1, np.float32) for layer in weights]]
     z, delta = [values.copy() for values in a], [values.copy() for values in a]
-    with blas_threads(network.architecture.largest_product(size)):
-        while True:
-            for start in range(0, len(images), size):
-                a[0] = images[start : start + size]
-                for index, layer in enumerate(weights):
-                    np.matmul(a[index], layer, out=z[index + 1])
-                for index in reversed(range(len(weights))):
-                    np.matmul(a[index].T, delta[index + 1], out=gradients[index])
-                    if index > 0:
-                        np.matmul(delta[index + 1], weights[index].T, out=z[index])
-            yield np.nan
+    while True:
+        for start in range(0, len(images), size):
+            a[0] = images[start : start + size]
+            for index, layer in enumerate(weights):
+                np.matmul(a[index], layer, out=z[index + 1])
+            for index in reversed(range(len(weights))):
+                np.matmul(a[index].T, delta[index + 1], out=gradients[index])
+                if index > 0:
+                    np.matmul(delta[index + 1], weights[index].T, out=z[index])
+        yield np.nan
 
 
 def torch_eager(work: Work) -> Iterator[float]:
@@ -151,6 +154,7 @@ Contestant = Callable[[Work], Iterator[float]]
 CONTESTANTS: dict[str, tuple[Contestant, str]] = {
     "this project": (project, "numpy"),
     "its matrix products alone": (products, "numpy"),
+    "those with a BLAS thread a core": (products_on_all_cores, "numpy"),
     "PyTorch": (torch_eager, "torch"),
     "PyTorch, compiled": (torch_compiled, "torch"),
     "scikit-learn": (scikit_learn, "scikit-learn"),

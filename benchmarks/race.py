@@ -21,7 +21,6 @@ from benchmarks.charts import save_chart
 from benchmarks.contestants import CONTESTANTS, missing
 from benchmarks.machine import describe_machine, kernels
 from benchmarks.work import Work
-from mnist.environment import THREAD_VARIABLES
 from mnist.files import save_csv
 from stages.command import told_in_words
 
@@ -64,7 +63,7 @@ def contestant(name: str, work: dict[str, Any], cores: int) -> Iterator[Connecti
 
 
 def _serve(connection: Connection, name: str, work: dict[str, Any], cores: int) -> None:
-    # Where a process may not choose its cores (not Linux), the number of threads must do.
+    # Everybody starts as many threads as they think right for these cores; not on Linux, for all there are.
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     train, _ = CONTESTANTS[name]
@@ -81,7 +80,6 @@ def _serve(connection: Connection, name: str, work: dict[str, Any], cores: int) 
 
 def race(names: list[str], work: dict[str, Any], cores: int, rounds: int) -> dict[str, list[Turn]]:
     """Return everybody's turns at `Work.load(**work)`, `rounds` of them after a first one in which they warm up."""
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(cores)))
     turns: dict[str, list[Turn]] = {name: [] for name in names}
     with ExitStack() as stack:
         runners = {name: stack.enter_context(contestant(name, work, cores)) for name in names}

@@ -124,9 +124,7 @@ def _train_epoch(
     order = ORDERS[parameters.order](len(training), parameters.batch_size, state.shuffling)
     epoch = len(state.history)
     total = Score()
-    chunks = _chunks(training, order, parameters, state.deformation)
-    # Images as they are take a hundredth of the time to fetch: no work for a thread.
-    for chunk in _one_ahead(chunks) if parameters.deforms else chunks:
+    for chunk in _one_ahead(_chunks(training, order, parameters, state.deformation)):
         total += _train_chunk(state, chunk, epoch + total.images / len(order), len(order), parameters)
         _check_finite(epoch, parameters, total.loss_sum)
         yield Progress(epoch + 1, total.images, total.loss, total.accuracy)
