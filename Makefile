@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # DVC runs each stage as `python -m ...`: the environment's python must be the one it finds.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all setup test torture schema constraints
+.PHONY: all setup test torture bench bench-scale schema constraints
 
 all: setup
 	$(BIN)/dvc repro
@@ -30,6 +30,19 @@ test: setup
 # Long versions of the tests of reliability, a quarter of an hour, and a table of what was lost: nothing.
 torture: setup
 	$(BIN)/python -m tests.torture
+
+# How fast it is, beside other libraries (`pip install torch jax scikit-learn`), in five minutes.
+bench: setup
+	$(BIN)/python -m benchmarks.race
+	$(BIN)/python -m benchmarks.race --cores 1
+	$(BIN)/python -m benchmarks.race --batch-size 1000
+	OPENBLAS_CORETYPE=Haswell $(BIN)/python -m benchmarks.race
+	$(BIN)/python -m benchmarks.accuracy
+	$(BIN)/python -m benchmarks.cold
+
+# Time and memory up to six million images (10 GB on disk for a while) and 3000 units, in a quarter of an hour.
+bench-scale: setup
+	$(BIN)/python -m benchmarks.scale
 
 # The JSON schema by which editors complete and check params.yaml.
 schema: setup

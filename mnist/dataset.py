@@ -36,6 +36,9 @@ CLASS_NAMES: dict[str, tuple[str, ...]] = {
 # Images that are read, checked or copied at a time: 8 MB, so that memory stays flat however large a file is.
 _CHUNK = 10_000
 
+# Images in a block, and blocks in a pool, of `shuffled_blocks`: 40 MB that are open at a time.
+_BLOCK, _POOL = 1000, 50
+
 
 class DatasetError(MnistError):
     """Files that do not hold digits with their labels, or too few of them for what is asked."""
@@ -201,6 +204,17 @@ def shuffled(count: int, _: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return rng.permutation(count)
 
 
+def shuffled_blocks(count: int, _: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """All images, shuffled so that a file larger than memory is read in long stretches.
+
+    Blocks of 1000 neighbouring images are shuffled, and then the images of each 50 blocks that follow one another. Up
+    to 50 000 images it is a shuffling like any other.
+    """
+    blocks = [np.arange(start, min(start + _BLOCK, count)) for start in rng.permutation(range(0, count, _BLOCK))]
+    pools = [np.concatenate(blocks[first : first + _POOL]) for first in range(0, len(blocks), _POOL)]
+    return np.concatenate([rng.permutation(pool) for pool in pools])
+
+
 def in_file_order(count: int, batch_size: int, _: np.random.Generator) -> NDArray[np.int64]:
     """Full batches in the order of the file, a partial last one dropped: the notebook's."""
     return np.arange(count - count % batch_size)
@@ -208,6 +222,7 @@ def in_file_order(count: int, batch_size: int, _: np.random.Generator) -> NDArra
 
 ORDERS: dict[str, Callable[[int, int, np.random.Generator], NDArray[np.int64]]] = {
     "shuffled": shuffled,
+    "shuffled_blocks": shuffled_blocks,
     "file": in_file_order,
 }
 """`order` in params.yaml -> the function (images, batch_size, rng) -> the numbers of an epoch's images, in order."""

@@ -5,6 +5,7 @@ import glob
 import hashlib
 import io
 import json
+import mmap
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -106,6 +107,8 @@ def save_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]
 
 _DIGESTS = "SHA256SUMS"
 
+_LARGE = 256 * 2**20  # bytes
+
 
 def save_digests(folder: Path, kind: str) -> None:
     """Write a file SHA256SUMS of all files in a folder but hidden ones, in the form that `sha256sum --check` reads.
@@ -157,6 +160,19 @@ def save_array(path: Path, values: NDArray[Any]) -> None:
     """Write one array as a .npy file."""
     with atomic_write(path) as file:
         np.save(file, values, allow_pickle=False)
+
+
+def release_pages(array: NDArray[Any]) -> None:
+    """Let go of the memory that a large array of `load_array` has come to take; its values are read again as needed.
+
+    Otherwise what has been looked at stays, up to the size of the file. Arrays below 256 MB stay where they are, as do
+    all where the system has no such call (Windows).
+    """
+    base: object = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and len(base) >= _LARGE and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 def load_array(path: Path) -> NDArray[Any]:

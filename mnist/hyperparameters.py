@@ -86,8 +86,9 @@ class Hyperparameters(BaseModel):
     schedule: Literal["constant", "linear", "cosine"] = Field(description="how eta falls from its first value to 0")
     epochs: Count = Field(ge=1, le=1_000_000, description="passes over the training images")
     batch_size: Count = Field(ge=1, description="images in one update")
-    order: Literal["shuffled", "file"] = Field(
-        description="of the training images in an epoch; file, the notebook's, drops a partial last batch"
+    order: Literal["shuffled", "shuffled_blocks", "file"] = Field(
+        description="of the training images in an epoch; by blocks, for millions of images; as in the file, the "
+        "notebook's, which drops a partial last batch"
     )
 
     rotation: Number = Field(ge=0, le=180, description="each training image is turned by up to so many degrees; 0: off")
@@ -138,7 +139,7 @@ class Hyperparameters(BaseModel):
             )
 
     @classmethod
-    def load(cls, path: Path, **overrides: int) -> Self:
+    def load(cls, path: Path, **overrides: Any) -> Self:
         """Read and check a params.yaml, `overrides` in place of its values; raises as `read_yaml` and `check`."""
         return cls.check(path, read_yaml(path) | overrides)
 

@@ -51,8 +51,12 @@ def parse(data: bytes, name: str = "IDX data") -> ByteArray:
 
 def encode(values: ByteArray) -> bytes:
     """Return the IDX file of an array of one to three dimensions, none of them zero: the inverse of `parse`."""
-    header = struct.pack(f">2xBB{values.ndim}I", _UINT8, values.ndim, *values.shape)
-    return header + values.tobytes()
+    return header(values.shape) + values.tobytes()
+
+
+def header(shape: tuple[int, ...]) -> bytes:
+    """Return what stands before the values of an array of that shape, for a file that is written piece by piece."""
+    return struct.pack(f">2xBB{len(shape)}I", _UINT8, len(shape), *shape)
 
 
 def read(path: Path) -> ByteArray:

@@ -64,6 +64,10 @@ class Architecture:
         """The shape (fan-out,) of each layer's biases; empty without biases."""
         return [(fan_out,) for fan_out in self.sizes[1:]] if self.bias else []
 
+    def largest_product(self, batch_size: int) -> int:
+        """Return the multiply-adds of the largest matrix product in a step, as `blas_threads` wants to know."""
+        return batch_size * max(map(math.prod, self.weight_shapes))
+
     def split(self, theta: FloatArray) -> tuple[list[FloatArray], list[FloatArray]]:
         """Return the weights (fan-in, fan-out) and biases (fan-out,) of all layers as views into one flat array.
 

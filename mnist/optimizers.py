@@ -23,16 +23,16 @@ def heavy_ball(theta: FloatArray, velocity: FloatArray, gradient: FloatArray, et
 
 
 def nesterov(theta: FloatArray, velocity: FloatArray, gradient: FloatArray, eta: float, alpha: float) -> None:
-    """v <- alpha v - eta g;  theta <- theta + alpha v - eta g  (Nesterov 1983, as in Sutskever et al. 2013, eq. 3-4).
+    """v <- alpha (v - eta g);  theta <- theta + v - eta g  (Nesterov 1983, as in Sutskever et al. 2013, eq. 3-4).
 
-    The theta kept here is the paper's look-ahead point theta + alpha v, where the gradient was taken.
+    The theta kept here is the paper's look-ahead point theta + alpha v, where the gradient was taken, and the v kept
+    here is the paper's alpha v: so five sweeps over the weights do, where theta and v themselves would take six.
     """
     gradient *= eta
-    velocity *= alpha
     velocity -= gradient
+    velocity *= alpha
     theta -= gradient
-    np.multiply(velocity, alpha, out=gradient)
-    theta += gradient
+    theta += velocity
 
 
 def last_step(theta: FloatArray, velocity: FloatArray, gradient: FloatArray, eta: float, alpha: float) -> None:

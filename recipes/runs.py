@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from mnist.environment import THREAD_VARIABLES
 from mnist.files import save_csv
 from mnist.hyperparameters import Hyperparameters
 from mnist.training import Epoch
@@ -21,8 +22,6 @@ from stages.prepare import prepare
 from stages.train import train_network
 
 RUNS = Path("recipes/runs")
-
-_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -67,7 +66,7 @@ def kept(
 def in_parallel(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:
     """Yield the result for each item as it comes, `jobs` at a time, each on one core."""
     # Several small products at a time are faster on a core each than one after another on all of them.
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     # A fresh interpreter for each: only then does NumPy look at these variables.
     with multiprocessing.get_context("spawn").Pool(jobs, _leave_interrupts_to_the_parent) as pool:
         yield from pool.imap_unordered(work, items)

@@ -34,7 +34,7 @@ def train_network(parameters: Hyperparameters, workspace: Workspace) -> None:
     print(state.network.architecture, flush=True)
     with locked(name_of(parameters, inputs)) as checkpoint:
         checkpoint.restore(state)
-        with blas_threads(parameters.batch_size * max(map(math.prod, state.network.architecture.weight_shapes))):
+        with blas_threads(state.network.architecture.largest_product(parameters.batch_size)):
             train_with_progress(state, training, validation, parameters, checkpoint)
         draw_training_digits(parameters, training, workspace.plots / "training_digits.png")
         save_csv(workspace.history, Epoch._fields, state.history)

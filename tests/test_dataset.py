@@ -202,3 +202,24 @@ def test_each_epoch_is_shuffled_anew() -> None:
 def test_batches_in_file_order_are_full_and_drop_the_rest(count: int, batch_size: int) -> None:
     full = count // batch_size
     assert batches("file", count, batch_size) == np.arange(full * batch_size).reshape(full, batch_size).tolist()
+
+
+@given(st.integers(1, 120_000), st.integers(0, 5))
+@settings(max_examples=25)
+def test_shuffling_by_blocks_takes_each_image_once(count: int, seed: int) -> None:
+    order = ORDERS["shuffled_blocks"](count, 100, np.random.default_rng(seed))
+    np.testing.assert_array_equal(np.sort(order), np.arange(count))
+
+
+def test_shuffling_by_blocks_has_no_more_than_fifty_blocks_open_and_mixes_them() -> None:
+    order = ORDERS["shuffled_blocks"](200_000, 100, np.random.default_rng(0))
+    pools = order.reshape(4, 50_000)
+    assert [len(np.unique(pool // 1000)) for pool in pools] == [50] * 4
+    # Batches are as mixed as they can be: a hundred images of some forty blocks, from all over the file.
+    assert min(len(np.unique(batch // 1000)) for batch in order.reshape(-1, 100)) > 30
+    assert all(np.ptp(pool) > 150_000 for pool in pools)
+
+
+def test_shuffling_a_small_file_by_blocks_is_shuffling() -> None:
+    order = ORDERS["shuffled_blocks"](50_000, 100, np.random.default_rng(0))
+    assert abs(np.corrcoef(order, np.arange(50_000))[0, 1]) < 0.02

@@ -24,6 +24,7 @@ from mnist.files import (
     atomic_write,
     check_digests,
     load_array,
+    release_pages,
     save_array,
     save_bytes,
     save_csv,
@@ -328,3 +329,28 @@ def test_files_of_another_format_are_refused_by_name(tmp_path: Path, first: str)
     (tmp_path / "SHA256SUMS").write_text(first)
     with pytest.raises(DamagedFileError, match=f"SHA256SUMS: should begin with '# {KIND}', not '{first.strip()}'"):
         check_digests(tmp_path, KIND)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="asks the system in Linux's words")
+def test_the_pages_of_a_large_array_can_be_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def resident() -> int:
+        lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+        return 1024 * int(next(line.split()[1] for line in lines if line.startswith("Rss:")))
+
+    values = np.ones((64, 2**20), np.uint8)
+    save_array(tmp_path / "large.npy", values)
+    mapped = load_array(tmp_path / "large.npy")
+    assert mapped.sum() == values.sum()
+    before = resident()
+    release_pages(mapped)
+    assert before - resident() < values.nbytes / 2  # below the size from which on it pays
+    monkeypatch.setattr("mnist.files._LARGE", 0)
+    release_pages(mapped[3:])
+    assert before - resident() > values.nbytes / 2
+    np.testing.assert_array_equal(mapped, values)
+
+
+def test_an_array_that_is_not_of_a_file_has_nothing_to_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mnist.files._LARGE", 0)
+    release_pages(values := np.ones(5))
+    assert values.sum() == 5

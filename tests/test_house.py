@@ -72,7 +72,7 @@ def test_every_module_has_its_place_in_the_order() -> None:
 def test_a_module_imports_only_those_above_it_and_libraries_only_where_they_live(module: str) -> None:
     for name in imports(ROOT / f"mnist/{module}.py"):
         package, _, rest = name.partition(".")
-        assert package not in {"stages", "recipes", "tests"}
+        assert package not in {"stages", "recipes", "benchmarks", "tests"}
         if package == "mnist":
             assert ORDER.index(rest.split(".")[0]) < ORDER.index(module), name
         assert LIBRARIES.get(package, module) == module, name
@@ -112,6 +112,6 @@ def test_the_recorded_results_are_those_of_this_code_and_these_parameters(pipeli
 
 
 def test_packages_hold_no_code_of_their_own() -> None:
-    for package in ("mnist", "stages", "recipes"):
+    for package in ("mnist", "stages", "recipes", "benchmarks"):
         (statement,) = ast.parse((ROOT / package / "__init__.py").read_text()).body
         assert isinstance(statement, ast.Expr)
