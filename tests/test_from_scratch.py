@@ -27,7 +27,8 @@ class Block(NamedTuple):
     text: str
 
 
-BLOCKS = [Block(*found) for found in re.findall(r"^```(\w+) ?(\S*)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)]
+FENCED = re.compile(r"^```(\w+)\n(?:# (mnist/\w+\.py)[^\n]*\n)?(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCKS = [Block(*found) for found in FENCED.findall(PAGE)]
 QUOTES = [block for block in BLOCKS if block.file]
 CODE = [(block, after) for block, after in zip(BLOCKS, [*BLOCKS[1:], None], strict=True) if block[:2] == ("python", "")]
 
@@ -57,7 +58,7 @@ def test_the_blocks_run_in_order_and_print_what_stands_under_them() -> None:
 
 
 def test_every_output_stands_under_the_block_that_prints_it() -> None:
-    assert len(CODE) == 10
+    assert (len(CODE), len(QUOTES)) == (10, 14)
     assert sum(block.language == "text" for block in BLOCKS) == len(CODE)
 
 
