@@ -11,7 +11,15 @@ import pytest
 
 from mnist import idx
 from mnist.files import save_bytes
-from mnist.sources import DATASETS, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from mnist.sources import (
+    DATASETS,
+    TEST_IMAGES,
+    TEST_LABELS,
+    TRAIN_IMAGES,
+    TRAIN_LABELS,
+    DatasetMixupError,
+    refuse_others,
+)
 from recipes.ladder import TABLE
 from stages.command import RAW
 from tests.recipe import ROOT, random_digits
@@ -35,8 +43,9 @@ CODE = [(block, after) for block, after in zip(BLOCKS, [*BLOCKS[1:], None], stri
 
 @pytest.fixture
 def somewhere_with_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work where MNIST is, or, in a clone that has not downloaded it, where images of its form are."""
-    if all((ROOT / RAW / file.name).exists() for file in DATASETS["mnist"].files):
+    """Work where MNIST is, or, in a clone that does not have it just now, where images of its form are."""
+    with contextlib.suppress(OSError, DatasetMixupError):
+        refuse_others("mnist", *(ROOT / RAW / file.name for file in DATASETS["mnist"].files))
         monkeypatch.chdir(ROOT)
         return
     for images, labels, count in ((TRAIN_IMAGES, TRAIN_LABELS, 6000), (TEST_IMAGES, TEST_LABELS, 1000)):
