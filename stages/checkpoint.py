@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import filelock
@@ -91,6 +91,10 @@ def name_of(parameters: Hyperparameters, inputs: str) -> str:
 
 
 def _delete_old(folder: Path) -> None:
+    """Delete the oldest files, but none of a training that is still running: its lock is held."""
     by_age = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in by_age[2 * _KEPT :]:
-        path.unlink(missing_ok=True)
+        lock = path.with_suffix(".lock")
+        with suppress(filelock.Timeout), filelock.FileLock(lock, timeout=0):
+            path.unlink(missing_ok=True)
+            lock.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import filelock
 import pytest
 
 from tests.recipe import ROOT
@@ -168,3 +169,19 @@ def test_trainings_that_were_given_up_do_not_pile_up(project: Project) -> None:
     finish(start(project))
     left = {path.name for path in checkpoints(project)}
     assert left == {f"{number}.safetensors" for number in range(20, 60)}
+
+
+def test_a_training_that_runs_is_no_old_one_however_many_began_after_it(project: Project) -> None:
+    folder = project.root / ".checkpoints"
+    folder.mkdir()
+    with filelock.FileLock(folder / "running.lock"):
+        running = [folder / "running.lock", folder / "running.safetensors"]
+        running[1].touch()
+        for path in running:
+            os.utime(path, (1, 1))
+        for number in range(60):
+            (folder / f"{number}.safetensors").touch()
+        project.run("train")
+        assert all(path.exists() for path in running)
+    project.run("train")
+    assert not any(path.exists() for path in running)
