@@ -65,9 +65,9 @@ def connection(arguments: argparse.Namespace, digits: Digits) -> Connect:
         return partial(cluster.remote, arguments.scheduler, cluster.tls(arguments.certificates), digits)
     if not arguments.insecure_anyone_can_run_code:
         raise TlsError(
-            f"{arguments.scheduler}: is not protected: whoever reaches this scheduler can run any program as you, on all "
-            "its workers. Use tls:// (`python -m sweeps.tls FOLDER` makes certificates), or, in a network that nobody "
-            "else can reach, add --insecure-anyone-can-run-code"
+            f"{arguments.scheduler}: is not protected: whoever reaches this scheduler can run any program as you, on "
+            "all its workers. Use tls:// (`python -m sweeps.tls FOLDER` makes certificates), or, in a network that "
+            "nobody else can reach, add --insecure-anyone-can-run-code"
         )
     return partial(cluster.remote, arguments.scheduler, None, digits)
 
@@ -75,7 +75,9 @@ def connection(arguments: argparse.Namespace, digits: Digits) -> Connect:
 def main() -> None:
     """Read the command line, run the sweep, write its outputs, print what to do next."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sweep", type=Path, nargs="?", default=Path("sweeps/sweep.yaml"), help="what to try (%(default)s)")
+    parser.add_argument(
+        "sweep", type=Path, nargs="?", default=Path("sweeps/sweep.yaml"), help="what to try (%(default)s)"
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="on this machine (%(default)s, its cores)")
     parser.add_argument("--scheduler", metavar="tls://HOST:PORT", help="of a Dask cluster, in place of this machine")
     parser.add_argument("--certificates", type=Path, metavar="FOLDER", help="ca.pem, cert.pem and key.pem")

@@ -76,8 +76,8 @@ class Sweep:
         What trials have in common, `epochs` being the sweep's.
     axes : dict
         Hyperparameter -> what it may be.
-    grid : list of int, or None
-        Which points of the grid are tried, in this order; None where values are proposed one after another.
+    grid : list of dict, or None
+        The points of a grid that are tried, in this order; None where values are proposed one after another.
     trials : int
         How many are tried.
     """
@@ -85,7 +85,7 @@ class Sweep:
     settings: Settings
     recipe: Hyperparameters
     axes: dict[str, Axis]
-    grid: list[int] | None
+    grid: list[Values] | None
     trials: int
 
     @classmethod
@@ -127,13 +127,8 @@ class Sweep:
             rung *= factor
         return [*rungs, self.settings.epochs]
 
-    def point(self, number: int) -> Values:
-        """Return the values of the trial of this number in a grid."""
-        assert self.grid is not None
-        return _point(self.axes, self.grid[number])
-
     def recipes(self, values: Values) -> list[Hyperparameters]:
-        """Return the recipes of a trial, one a seed; raises HyperparameterError where its values do not fit together."""
+        """Return the recipes of a trial, one a seed; raises HyperparameterError where values do not fit together."""
         where = "trial with " + ", ".join(f"{name} = {value}" for name, value in values.items())
         common = self.recipe.model_dump() | values
         return [Hyperparameters.check(where, common | {"seed": seed}) for seed in self.settings.seeds]
@@ -148,8 +143,7 @@ class Sweep:
 
     def _check(self, path: Path) -> None:
         """Check every combination of a grid, before any of them costs time."""
-        for number in range(len(self.grid or [])):
-            values = self.point(number)
+        for values in self.grid or []:
             Hyperparameters.check(f"{path}, space: {values}", self.recipe.model_dump() | values)
 
 
@@ -196,39 +190,39 @@ def _checked(where: str, name: str, value: object, recipe: Hyperparameters) -> A
         return value
 
 
-def _grid(path: Path, settings: Settings, axes: dict[str, Axis]) -> list[int] | None:
-    """Return which points of a grid are tried, in random order, so that pruning meets good and bad ones mixed."""
+def _grid(path: Path, settings: Settings, axes: dict[str, Axis]) -> list[Values] | None:
+    """Return the points of a grid in random order, so that pruning meets good and bad ones mixed."""
     if settings.method != "grid":
         return None
-    for name, axis in axes.items():
-        if isinstance(axis, Range):
-            raise HyperparameterError(
-                f"{path}, space:\n  {name}: a grid is made of lists; list the values, or set method = random"
-            )
-    size = math.prod(len(axis.values) for axis in axes.values() if isinstance(axis, Choices))
+    lists = {name: axis.values for name, axis in axes.items() if isinstance(axis, Choices)}
+    if ranges := axes.keys() - lists.keys():
+        raise HyperparameterError(
+            f"{path}, space:\n  {', '.join(ranges)}: a grid is made of lists; list the values, or set method = random"
+        )
+    size = math.prod(map(len, lists.values()))
     if size > _COUNTABLE or (settings.trials == "all" and size > GRID_LIMIT):
         raise HyperparameterError(
-            f"{path}:\n  trials = {settings.trials}: the grid has {size:,} points; say how many of them to try, at most "
-            f"{GRID_LIMIT:,}, or set method = random"
+            f"{path}:\n  trials = {settings.trials}: the grid has {size:,} points; say how many of them to try, at "
+            f"most {GRID_LIMIT:,}, or set method = random"
         )
     trials = size if settings.trials == "all" else min(_count(path, settings), size)
-    order = np.random.default_rng(settings.seeds[0])
-    return [int(number) for number in order.choice(size, trials, replace=False)]
+    rng = np.random.default_rng(settings.seeds[0])
+    return [_point(lists, int(number)) for number in rng.choice(size, trials, replace=False)]
 
 
 def _count(path: Path, settings: Settings) -> int:
     if settings.trials == "all" or not 1 <= settings.trials <= GRID_LIMIT:
         raise HyperparameterError(
-            f"{path}:\n  trials = {settings.trials}: should be a number from 1 to {GRID_LIMIT:,} (how many combinations "
-            "to try)"
+            f"{path}:\n  trials = {settings.trials}: should be a number from 1 to {GRID_LIMIT:,} (how many "
+            "combinations to try)"
         )
     return settings.trials
 
 
-def _point(axes: dict[str, Axis], number: int) -> Values:
-    values = {}
-    for name, axis in reversed(axes.items()):
-        assert isinstance(axis, Choices)
-        number, place = divmod(number, len(axis.values))
-        values[name] = axis.values[place]
-    return dict(reversed(values.items()))
+def _point(lists: dict[str, tuple[Any, ...]], number: int) -> Values:
+    """Return a point of a grid by its number, the last list turning fastest."""
+    point = {}
+    for name, values in reversed(lists.items()):
+        number, place = divmod(number, len(values))
+        point[name] = values[place]
+    return {name: point[name] for name in lists}

@@ -14,7 +14,7 @@ class States:
         self._seeds = seeds
 
     def load(self, trial: int) -> list[bytes] | None:
-        """Return where a trial was; None: at its start, or its states are damaged, which costs time and nothing else."""
+        """Return where a trial was; None: at its start, or its states are damaged, which costs time only."""
         try:
             for path in self._paths(trial):
                 load_sealed(path)

@@ -11,7 +11,7 @@ import numpy as np
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import JournalStorage
-from optuna.storages.journal import BaseJournalFileLock, JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.space import Axis, Choices, Sweep, Values
@@ -127,7 +127,7 @@ class Study:
         if not waiting and number >= self._sweep.trials:
             return None
         if self._sweep.grid is not None and not waiting:
-            point = self._sweep.point(number)
+            point = self._sweep.grid[number]
             self._study.enqueue_trial({name: _label(value) for name, value in point.items()})
         return self._running(self._ask(number - len(waiting)))
 
@@ -161,9 +161,7 @@ class Study:
         self._study.sampler = _sampler(self._sweep, number)
         if number < len(self._trials()) and self._trials()[number].state == TrialState.RUNNING:
             study_id = self._storage.get_study_id_from_name(_NAME)
-            asked = optuna.Trial(
-                self._study, self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
-            )
+            asked = optuna.Trial(self._study, self._storage.get_trial_id_from_study_id_trial_number(study_id, number))
         else:
             asked = self._study.ask()
         for name, axis in self._sweep.axes.items():
@@ -196,7 +194,7 @@ class Study:
         return self._study.get_trials(deepcopy=False, states=states or None)
 
 
-class _OpenedLock(BaseJournalFileLock):
+class _OpenedLock(JournalFileOpenLock):
     """The lock of the folder as Optuna wants it. Optuna's own outlive a process that is killed; the system's do not."""
 
     def __init__(self, lock: filelock.BaseFileLock) -> None:

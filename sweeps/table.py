@@ -54,10 +54,10 @@ def save_best(path: Path, sweep: Sweep, best: Row) -> Hyperparameters:
 
 def summary(rows: list[Row], best: Row) -> str:
     """Return in words what came of a sweep."""
-    counts = Counter(row.state for row in rows)
+    counts = ", ".join(f"{count} {state}" for state, count in Counter(row.state for row in rows).items())
     values = ", ".join(f"{name} {value}" for name, value in best.values.items())
     return (
-        f"{', '.join(f'{count} {state}' for state, count in counts.items())}; {sum(row.epochs for row in rows)} epochs\n"
+        f"{counts}; {sum(row.epochs for row in rows)} epochs\n"
         f"best: trial {best.number}, validation accuracy {best.accuracy:.2%}, loss {best.loss:.4f} ({values})\n"
         "This makes a DVC experiment of it, as it was tried; leave epochs out for a full training:"
     )

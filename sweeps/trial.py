@@ -112,6 +112,4 @@ def prepare(digits: Digits, seed: int, validation: int, normalize: str) -> Prepa
     images, labels = digits.all.images, digits.all.labels
     held_back = stratified_split(labels, validation, generator(seed, "split"))
     training = Dataset(images[~held_back], labels[~held_back])
-    return Prepared(
-        training, Dataset(images[held_back], labels[held_back]), NORMALIZERS[normalize]([training.images])
-    )
+    return Prepared(training, Dataset(images[held_back], labels[held_back]), NORMALIZERS[normalize]([training.images]))
