@@ -263,5 +263,6 @@ def _in_words(error: BaseException | None) -> str:
 
 def _be_quiet() -> None:
     """Leave it to outcomes to tell what went wrong: Dask's own log lines would tear the progress bar."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module="distributed")

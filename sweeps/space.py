@@ -184,9 +184,10 @@ def _checked(where: str, name: str, value: object, recipe: Hyperparameters) -> A
     try:
         return getattr(Hyperparameters.check(where, recipe.model_dump() | {name: value}), name)
     except HyperparameterError as error:
-        if f"\n  {name}" in str(error):
+        # A fault of its own is told with what the key means. Any other is of a combination with the recipe, and may be
+        # none with other values of the space.
+        if name not in Hyperparameters.model_fields or f"({name}: " in str(error):
             raise
-        # Alone it does not fit the recipe; with other values of the space it may.
         return value
 
 

@@ -170,10 +170,10 @@ class Study:
 
     def _running(self, asked: optuna.Trial) -> Trial | None:
         """Return a trial ready to run on, or None where the last thing it did was its end."""
-        known = _row(self._trials()[asked.number], self._sweep)
-        later = [rung for rung in self._sweep.rungs if rung > known.epochs]
-        trial = Trial(asked.number, known.values, later[0] if later else known.epochs, known.seconds, asked)
-        return trial if not known.epochs or self._goes_on(trial) else None
+        known = self._trials()[asked.number]
+        row = _row(known, self._sweep)
+        trial = Trial(asked.number, row.values, self._sweep.rungs[0], row.seconds, asked)
+        return trial if not known.intermediate_values or self._goes_on(trial) else None
 
     def _goes_on(self, trial: Trial) -> bool:
         figures = self._trials()[trial.number].intermediate_values
