@@ -24,6 +24,9 @@ _TICK = 0.25
 # Seconds that a remote cluster has to answer, and to bring its first worker.
 _PATIENCE = 30
 
+# Seconds beyond its limit after which a task is missed of whose start nothing was heard.
+_GRACE = 5
+
 _PAYLOAD = "payload"
 
 # A trial of another version of the code would be another trial.
@@ -53,6 +56,7 @@ class _Running:
     key: str
     future: Future[Any]
     limit: float
+    submitted: float
     worker: str = ""
     since: float = 0.0
 
@@ -66,8 +70,9 @@ class Cluster:
         self._ended: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
         self._last_worker = time.monotonic()
         self._topic = f"sweep-{uuid.uuid4().hex}"
-        client.subscribe_topic(self._topic, self._on_start)
-        client.register_plugin(_Payload(payload, _code()), name=_PAYLOAD)
+        with _asking_the_scheduler():
+            client.subscribe_topic(self._topic, self._on_start)
+            client.register_plugin(_Payload(payload, _code()), name=_PAYLOAD)
 
     @property
     def free(self) -> int:
@@ -88,7 +93,7 @@ class Cluster:
         """
         name = f"{key}-{uuid.uuid4().hex}"
         future = self._client.submit(_call, self._topic, name, function, *arguments, key=name, pure=False)
-        self._running[name] = _Running(key, future, limit)
+        self._running[name] = _Running(key, future, limit, submitted=time.monotonic())
         future.add_done_callback(self._ended.put)
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -111,6 +116,7 @@ class Cluster:
                 yield self._outcome(future)
         if self._client.status != "running":
             raise ClusterLostError("the scheduler has gone away")
+        self._find_silent()
         now = time.monotonic()
         for name, running in list(self._running.items()):
             if running.worker and now - running.since > running.limit:
@@ -130,12 +136,13 @@ class Cluster:
         """Give up a task whose time is over, and with it the worker process, which may never come back from it."""
         running = self._running.pop(name)
         seconds = time.monotonic() - running.since
-        running.future.cancel(force=True)
-        try:
-            self._client.restart_workers([running.worker], timeout=_PATIENCE, raise_for_error=False)
-        except ValueError:
-            # Nobody looks after that worker who could start it again; nothing more is given to it.
-            self._client.retire_workers([running.worker], close_workers=True)
+        with _asking_the_scheduler():
+            running.future.cancel(force=True)
+            try:
+                self._client.restart_workers([running.worker], timeout=_PATIENCE, raise_for_error=False)
+            except ValueError:
+                # Nobody looks after that worker who could start it again; nothing more is given to it.
+                self._client.retire_workers([running.worker], close_workers=True)
         return Outcome(
             running.key,
             failure=f"stopped after {running.limit:g} s",
@@ -148,6 +155,25 @@ class Cluster:
         if running := self._running.get(start["task"]):
             running.worker, running.since = start["worker"], time.monotonic()
 
+    def _find_silent(self) -> None:
+        """Find out where tasks are whose start nobody heard of: they let not even the worker itself speak."""
+        now = time.monotonic()
+        silent = [
+            name
+            for name, running in self._running.items()
+            if not running.worker and now - running.submitted > running.limit + _GRACE
+        ]
+        if silent:
+            busy = {running.worker for running in self._running.values()}
+            with _asking_the_scheduler():
+                processing = self._client.processing()
+            for worker, tasks in processing.items():
+                for name in silent:
+                    # A worker that has this and is heard to be at nothing else is at this.
+                    if name in tasks and worker not in busy:
+                        running = self._running[name]
+                        running.worker, running.since = worker, running.submitted
+
     def _check_workers(self) -> None:
         """Raise ClusterLostError where there have been no workers for long."""
         if self._client.status == "running" and self._threads():
@@ -156,8 +182,17 @@ class Cluster:
             raise ClusterLostError("all workers have gone away")
 
     def _threads(self) -> dict[str, int]:
-        threads: dict[str, int] = self._client.nthreads()
+        with _asking_the_scheduler():
+            threads: dict[str, int] = self._client.nthreads()
         return threads
+
+
+@contextmanager
+def _asking_the_scheduler() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ClusterLostError(f"the scheduler has gone away ({error})") from error
 
 
 class _Payload(WorkerPlugin):
@@ -230,10 +265,7 @@ def remote(address: str, security: Security | None, payload: object) -> Iterator
             client.wait_for_workers(1, timeout=_PATIENCE)
         except TimeoutError:
             raise ClusterError(f"{address}: the scheduler has no workers; start some with `dask worker`") from None
-        try:
-            yield Cluster(client, payload)
-        except OSError as error:
-            raise ClusterLostError(f"{address}: {error}") from error
+        yield Cluster(client, payload)
 
 
 def tls(folder: Path) -> Security:
