@@ -58,7 +58,7 @@ def write(folder: Path, **changes: Any) -> Path:
 def write_odd(folder: Path, rotations: int) -> Path:
     """Write a sweep of ten times `rotations` trials, some of which diverge, and one each raises, hangs, kills."""
     etas = [0.01, 0.02, 0.03, ODD_ETA, 0.07, 0.1, 0.15, 0.2, 0.3, DIVERGES]
-    return write(folder, time_limit=4, space={"eta": etas, "rotation": list(range(rotations))})
+    return write(folder, time_limit=3, space={"eta": etas, "rotation": list(range(rotations))})
 
 
 def work(digits: Digits, recipes: list[Hyperparameters], states: list[bytes] | None, epochs: int) -> Leg:
@@ -84,8 +84,8 @@ def drive(folder: Path) -> list[Row]:
 
 def start_driver(folder: Path) -> subprocess.Popen[bytes]:
     """Start a process that runs the sweep in a folder."""
-    log = (folder / "log").open("ab")
-    return subprocess.Popen([sys.executable, "-m", __name__, str(folder)], cwd=ROOT, stdout=log, stderr=log)
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen([sys.executable, "-m", __name__, str(folder)], cwd=ROOT, stdout=log, stderr=log)
 
 
 def workers_of(driver: subprocess.Popen[bytes]) -> list[psutil.Process]:
@@ -114,7 +114,7 @@ def _kill_workers(driver: subprocess.Popen[bytes], times: int, moments: random.R
     """Kill workers while a driver runs, from when it has some on, and return how many."""
     while not workers_of(driver) and driver.poll() is None:
         time.sleep(0.1)
-    time.sleep(2)
+    time.sleep(1)
     died = 0
     for _ in range(times):
         time.sleep(moments.uniform(0.5, 1.5) * seconds / times)

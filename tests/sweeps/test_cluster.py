@@ -82,7 +82,8 @@ def test_a_failure_is_told_in_words(workers: Cluster) -> None:
     assert outcomes["breaks"].failure == "KeyError: 'x'"
 
 
-def test_what_hangs_is_stopped_whatever_it_does(workers: Cluster) -> None:
+def test_what_hangs_is_stopped_whatever_it_does(workers: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "_GRACE", 0.5)
     workers.submit("sleeps", 1, sleeps)
     workers.submit("computes", 1, computes_and_lets_nobody_in)
     outcomes = ended(workers, 2)
