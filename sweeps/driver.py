@@ -85,16 +85,15 @@ class _Bar:
     """How many trials have ended, and the best so far."""
 
     def __init__(self, study: Study, sweep: Sweep) -> None:
-        self._study, self._sweep = study, sweep
-        self._best: int | None = None
-        rows = study.rows()
-        self._ended = {row.number for row in rows if row.state != "running"}
+        self._sweep = sweep
+        ended = [row for row in study.rows() if row.state != "running"]
+        self._best = best_of(ended, sweep)
         # disable=None: no bar where nobody looks, as in a log file.
-        self._bar = tqdm(total=sweep.trials, initial=len(self._ended), unit=" trials", disable=None)
+        self._bar = tqdm(total=sweep.trials, initial=len(ended), unit=" trials", disable=None)
+        if ended:
+            self.write(f"goes on after {len(ended)} trials")
 
     def __enter__(self) -> "_Bar":
-        if rows := self._ended:
-            self.write(f"goes on after {len(rows)} trials")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -106,12 +105,11 @@ class _Bar:
         values = ", ".join(f"{name} {value}" for name, value in row.values.items())
         if row.reason:
             self.write(f"trial {row.number} {row.state}: {row.reason} ({values})")
-        best = best_of(self._study.rows(), self._sweep)
-        if best is not None and best.number != self._best:
-            self._best = best.number
-            values = ", ".join(f"{name} {value}" for name, value in best.values.items())
-            self.write(f"trial {best.number}: accuracy {best.accuracy:.2%}, loss {best.loss:.4f} ({values})")
-            self._bar.set_postfix_str(f"best {best.accuracy:.2%} ({values})")
+        best = best_of([known for known in (self._best, row) if known], self._sweep)
+        if best is row:
+            self._best = row
+            self.write(f"trial {row.number}: accuracy {row.accuracy:.2%}, loss {row.loss:.4f} ({values})")
+            self._bar.set_postfix_str(f"best {row.accuracy:.2%} ({values})")
 
     def write(self, line: str) -> None:
         """Print a line above the bar."""
