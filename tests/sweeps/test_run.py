@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -145,6 +146,29 @@ def test_a_sweep_on_a_remote_cluster_with_tls(project: Project) -> None:
     shutil.rmtree(project.root / ".sweeps")
     project.run("--workers", "1")
     assert project.files()["best.yaml"] == there
+
+
+def test_the_example_for_slurm_runs_a_sweep(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    tools = tmp_path_factory.mktemp("tools")
+    # In the place of SLURM: what `srun` would run on another node runs here.
+    for name, text in {"srun": 'exec "$@"', "hostname": "echo 127.0.0.1"}.items():
+        (tools / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tools / name).chmod(0o755)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    path = os.pathsep.join([str(tools), str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", str(ROOT / "sweeps/slurm.sh"), "sweeps/sweep.yaml"],
+        cwd=project.root,
+        env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "DASK_PORT": port},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].startswith("dvc exp run -S ")
+    assert list(project.files()) == OUTPUTS
 
 
 @pytest.mark.parametrize(
