@@ -118,16 +118,19 @@ def sleep(seconds: float, _: Digits, recipes: list[Hyperparameters], __: list[by
     return Leg(epochs, [b""] * len(recipes), [0.1], [0.9], seconds)
 
 
-def overhead(_: int, seconds: float = 2.0) -> None:
+def overhead(_: int) -> None:
     """Let many simulated workers sleep: threads of two processes, so that the engine's own time is all there is."""
-    print("| workers | trials | seconds | of which sleep | engine |\n|---|---|---|---|---|")
-    for count in (4, 16, 64):
+    print("| workers | a trial sleeps, s | trials | seconds | of which sleep | engine |\n|---|---|---|---|---|---|")
+    for count, seconds in ((4, 2), (16, 2), (64, 2), (64, 10)):
+        trials = 5 * count
+        sweep = dataclasses.replace(load(halving=0, method="random"), grid=None, trials=trials)
         with simulated(count) as open_cluster:
-            trials = 8 * count
-            sweep = dataclasses.replace(load(halving=0, method="random"), grid=None, trials=trials)
             _, taken = timed(sweep, lambda _, connect=open_cluster: connect, partial(sleep, seconds))
         ideal = seconds * trials / count
-        print(f"| {count} | {trials} | {taken:.1f} | {ideal:.1f} | {(taken - ideal) / taken:.1%} |", flush=True)
+        print(
+            f"| {count} | {seconds} | {trials} | {taken:.1f} | {ideal:.1f} | {(taken - ideal) / taken:.1%} |",
+            flush=True,
+        )
 
 
 @contextmanager
