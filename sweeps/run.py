@@ -91,7 +91,8 @@ def main() -> None:
         digits = Digits(read_raw(RAW / TRAIN_IMAGES.name, RAW / TRAIN_LABELS.name))
         sweep.check_fits(len(digits.all))
         connect = connection(arguments, digits)
-        print(f"{sweep.trials} trials of up to {sweep.settings.epochs} epochs, {len(sweep.settings.seeds)} seeds each")
+        seeds = ", ".join(map(str, sweep.settings.seeds))
+        print(f"{sweep.trials} trials of up to {sweep.settings.epochs} epochs, seed {seeds}", flush=True)
         rows = run_sweep(sweep, kept_in(sweep), connect)
 
         folder = arguments.sweep.parent
