@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # DVC runs each stage as `python -m ...`: the environment's python must be the one it finds.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all setup test torture bench bench-scale schema constraints
+.PHONY: all setup test torture bench bench-scale sweep exp-sweep schema constraints
 
 all: setup
 	$(BIN)/dvc repro
@@ -26,6 +26,15 @@ test: setup
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+# Tries what sweeps/sweep.yaml says, on all cores.
+sweep: setup
+	$(BIN)/dvc repro sweeps/dvc.yaml
+
+# DVC experiments, one for every combination: make exp-sweep SET="eta=0.05,0.1 alpha=0.8,0.9" JOBS=2
+JOBS ?= 2
+exp-sweep: setup
+	$(BIN)/python -m sweeps.experiments $(SET) --jobs $(JOBS)
 
 # Long versions of the tests of reliability, a quarter of an hour, and a table of what was lost: nothing.
 torture: setup

@@ -45,13 +45,56 @@ Count = Annotated[int, BeforeValidator(_number)]
 Width = Annotated[int, Field(ge=1, le=100_000), BeforeValidator(_number)]
 
 
-class Hyperparameters(BaseModel):
+class CheckedFile(BaseModel):
+    """What a YAML file of known keys says, all of it checked, every fault told by key, value and what is allowed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def load(cls, path: Path, **overrides: Any) -> Self:
+        """Read and check a file, `overrides` in place of its values; raises as `read_yaml` and `check`."""
+        return cls.check(path, read_yaml(path) | overrides)
+
+    @classmethod
+    def check(cls, source: object, values: dict[str, Any]) -> Self:
+        """Return what `values` say.
+
+        Raises
+        ------
+        HyperparameterError
+            They are not all that is needed and allowed; the text names `source` and lists every fault.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            faults = [cls._describe(fault) for fault in error.errors(include_url=False)]
+            more = [f"and {len(faults) - _FAULTS} more"] if len(faults) > _FAULTS else []
+            raise HyperparameterError("\n  ".join([f"{source}:", *faults[:_FAULTS], *more])) from None
+
+    @classmethod
+    def _describe(cls, fault: Any) -> str:
+        """Put one of pydantic's findings into a line: key, value, what is allowed, what the key means."""
+        if not fault["loc"]:
+            return str(fault["ctx"]["error"])
+        key = str(fault["loc"][0])
+        if fault["type"] == "extra_forbidden":
+            alike = difflib.get_close_matches(key, cls.model_fields, n=1)
+            return f"{key}: there is no such key" + (f"; did you mean {alike[0]}?" if alike else "")
+        meaning = f"({key}: {cls.model_fields[key].description})"
+        if fault["type"] == "missing":
+            return f"{key}: is missing {meaning}"
+        place = ".".join(map(str, fault["loc"]))
+        rule = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        return f"{place} = {_shorten(fault['input'])}: {rule} {meaning}"
+
+
+class Hyperparameters(CheckedFile):
     """A complete recipe: what to prepare, what to build, how to train it, how to evaluate it.
 
     No key has a default here: what a run does stands in its params.yaml and nowhere else.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, title="Hyperparameters of the MNIST pipeline")
+    model_config = ConfigDict(title="Hyperparameters of the MNIST pipeline")
 
     seed: Count = Field(ge=0, lt=2**63, description="every random choice follows from this number")
 
@@ -137,43 +180,6 @@ class Hyperparameters(BaseModel):
                 f"batch_size = {self.batch_size}: should be at most {images - self.validation}, the training images "
                 f"that validation = {self.validation} leaves"
             )
-
-    @classmethod
-    def load(cls, path: Path, **overrides: Any) -> Self:
-        """Read and check a params.yaml, `overrides` in place of its values; raises as `read_yaml` and `check`."""
-        return cls.check(path, read_yaml(path) | overrides)
-
-    @classmethod
-    def check(cls, source: object, values: dict[str, Any]) -> Self:
-        """Return the recipe that `values` are.
-
-        Raises
-        ------
-        HyperparameterError
-            They are not all that is needed and allowed; the text names `source` and lists every fault.
-        """
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            faults = [cls._describe(fault) for fault in error.errors(include_url=False)]
-            more = [f"and {len(faults) - _FAULTS} more"] if len(faults) > _FAULTS else []
-            raise HyperparameterError("\n  ".join([f"{source}:", *faults[:_FAULTS], *more])) from None
-
-    @classmethod
-    def _describe(cls, fault: Any) -> str:
-        """Put one of pydantic's findings into a line: key, value, what is allowed, what the key means."""
-        if not fault["loc"]:
-            return str(fault["ctx"]["error"])
-        key = str(fault["loc"][0])
-        if fault["type"] == "extra_forbidden":
-            alike = difflib.get_close_matches(key, cls.model_fields, n=1)
-            return f"{key}: there is no such key" + (f"; did you mean {alike[0]}?" if alike else "")
-        meaning = f"({key}: {cls.model_fields[key].description})"
-        if fault["type"] == "missing":
-            return f"{key}: is missing {meaning}"
-        place = ".".join(map(str, fault["loc"]))
-        rule = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
-        return f"{place} = {_shorten(fault['input'])}: {rule} {meaning}"
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import mnist
 from mnist.hyperparameters import Hyperparameters
 from tests.recipe import ROOT
 
-PIPELINES = ["dvc.yaml", "recipes/dvc.yaml"]
+PIPELINES = ["dvc.yaml", "recipes/dvc.yaml", "sweeps/dvc.yaml"]
 STAGES = [
     (pipeline, name, stage)
     for pipeline in PIPELINES
@@ -33,6 +33,14 @@ LIBRARIES = dict.fromkeys(("pooch", "requests", "urllib3", "tqdm"), "sources") |
     "safetensors": "storage",
     "threadpoolctl": "environment",
     "PIL": "pictures",
+}
+# Likewise for sweeps: who proposes, who runs, who certifies are each known to one module.
+SWEEP_LIBRARIES = {
+    "optuna": "study",
+    "dask": "cluster",
+    "distributed": "cluster",
+    "trustme": "tls",
+    "vl_convert": "plots",
 }
 
 
@@ -72,10 +80,23 @@ def test_every_module_has_its_place_in_the_order() -> None:
 def test_a_module_imports_only_those_above_it_and_libraries_only_where_they_live(module: str) -> None:
     for name in imports(ROOT / f"mnist/{module}.py"):
         package, _, rest = name.partition(".")
-        assert package not in {"stages", "recipes", "benchmarks", "tests"}
+        assert package not in {"stages", "recipes", "sweeps", "benchmarks", "tests", *SWEEP_LIBRARIES}
         if package == "mnist":
             assert ORDER.index(rest.split(".")[0]) < ORDER.index(module), name
         assert LIBRARIES.get(package, module) == module, name
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.glob("sweeps/*.py")), ids=lambda file: file.stem)
+def test_a_sweep_knows_its_libraries_in_one_place_each(file: Path) -> None:
+    for name in imports(file):
+        assert SWEEP_LIBRARIES.get(name.split(".")[0], file.stem) == file.stem, name
+
+
+@pytest.mark.parametrize("package", ["stages", "recipes"])
+def test_nothing_else_knows_of_sweeps(package: str) -> None:
+    for file in ROOT.glob(f"{package}/*.py"):
+        found = {name.split(".")[0] for name in imports(file)}
+        assert not found & {"sweeps", "optuna", "dask", "distributed", "trustme"}, file
 
 
 @pytest.mark.parametrize(
@@ -112,6 +133,6 @@ def test_the_recorded_results_are_those_of_this_code_and_these_parameters(pipeli
 
 
 def test_packages_hold_no_code_of_their_own() -> None:
-    for package in ("mnist", "stages", "recipes", "benchmarks"):
+    for package in ("mnist", "stages", "recipes", "sweeps", "benchmarks"):
         (statement,) = ast.parse((ROOT / package / "__init__.py").read_text()).body
         assert isinstance(statement, ast.Expr)

@@ -24,6 +24,14 @@ def test_damaged_files_are_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> 
     assert {row.times for row in rows} == {1000}
 
 
+def test_a_sweep_under_fire_tells_every_trial_once_and_truly() -> None:
+    assert torture.sweep(rotations=3, driver_kills=1, worker_kills=2, seconds=1).lost == 0
+
+
+def test_a_sweep_outlives_its_scheduler() -> None:
+    assert torture.scheduler(kills=1).lost == 0
+
+
 def test_a_long_training_grows_in_no_way() -> None:
     assert torture.soak(epochs=150).lost == 0
 

@@ -32,6 +32,7 @@ from stages.command import RAW
 from tests.pipeline.test_pipeline import Clone
 from tests.recipe import DEFAULT, ROOT, random_digits, recipe
 from tests.stages.test_stages import Project
+from tests.sweeps import faults
 
 STAGES = ("prepare", "train", "evaluate", "plots_page")
 OUTPUTS = ("data/prepared", "models", "metrics", "plots")
@@ -202,6 +203,26 @@ def experiments(clone: Clone, times: int) -> Row:
     return Row("dvc exp run in a row", times, lost, f"files left over {left}, time of a run x {slower:.2f}")
 
 
+def sweep(rotations: int = 20, driver_kills: int = 5, worker_kills: int = 24, seconds: float = 6) -> Row:
+    """Kill workers and driver of a sweep in which trials fail, hang and kill: every trial is told truly, once."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        faults.write_odd(root, rotations)
+        died = faults.torment(root, driver_kills=driver_kills, worker_kills=worker_kills, seconds=seconds)
+        found = faults.faults_in(root)
+    for fault in found:
+        tqdm.write(fault)
+    remark = f"driver killed {driver_kills} times, workers {died} times; trials that diverge, raise, hang, kill"
+    return Row("trials of a sweep", 10 * rotations, len(found), remark)
+
+
+def scheduler(kills: int = 3) -> Row:
+    """Kill a scheduler and its workers, with TLS, under a sweep: the driver finds them again."""
+    with tempfile.TemporaryDirectory() as folder:
+        lost = faults.lose_scheduler(Path(folder), kills)
+    return Row("kill -9 of a sweep's scheduler and workers", kills, lost, "found again by the driver, no trial lost")
+
+
 def main() -> None:
     """Run it all, print the table; the exit code is 1 where something was lost."""
     times = int(sys.argv[1]) if len(sys.argv) > 1 else 20
@@ -225,6 +246,8 @@ def try_all(times: int) -> Iterator[Row]:
         clone.commit()
         yield kill_dvc(clone)
         yield experiments(clone, times)
+    yield sweep()
+    yield scheduler()
     yield from fuzz_all()
     yield soak()
 

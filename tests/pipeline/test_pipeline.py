@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -113,6 +114,7 @@ def clone(finished: Clone) -> Iterator[Clone]:
     """Return the finished clone, put in order again after the test."""
     yield finished
     finished.restore()
+    finished.run("git", "checkout", "--quiet", "sweeps")
     finished.run("git", "clean", "--quiet", "--force", "-d")
     finished.call("dvc", "exp", "remove", "--all-commits")
 
@@ -333,3 +335,29 @@ def test_the_notebooks_metrics_stand_beside_the_defaults(clone: Clone) -> None:
     shown = json.loads(clone.run("dvc", "metrics", "show", "--json"))[""]["data"]
     assert {Path(name).as_posix() for name in shown} == {"metrics/scores.json", "recipes/notebook/metrics/scores.json"}
     assert "validation" not in shown[str(Path("recipes/notebook/metrics/scores.json"))]["data"]
+
+
+def test_a_sweep_is_a_stage_and_its_last_line_makes_the_same_network(clone: Clone) -> None:
+    sweep = yaml.safe_load(clone.read("sweeps/sweep.yaml"))
+    small = {"epochs": 1, "space": {"eta": [0.05, 0.2], "batch_size": [200]}}
+    (clone.root / "sweeps/sweep.yaml").write_text(yaml.safe_dump(sweep | small))
+    printed = clone.run("dvc", "repro", "sweeps/dvc.yaml")
+    assert clone.call("dvc", "status", "--quiet", "sweeps/dvc.yaml").returncode == 0
+    rows = list(csv.DictReader(io.StringIO(clone.read("sweeps/trials.csv").decode())))
+    best = max(rows, key=lambda row: float(row["validation_accuracy"]))
+    (command,) = [line for line in printed.splitlines() if line.startswith("dvc exp run")]
+    clone.run(*shlex.split(command))
+    validation = json.loads(clone.read("metrics/scores.json"))["validation"]
+    assert f"{validation['accuracy']:.6g}" == best["validation_accuracy"]
+    assert f"{validation['loss']:.6g}" == best["validation_loss"]
+
+
+def test_the_safe_queue_ends_with_what_happened(clone: Clone) -> None:
+    done = clone.call("python", "-m", "sweeps.experiments", "eta=0.05,1e9", "epochs=1", "--jobs", "2")
+    assert done.returncode == 1
+    assert "error: 1 of 2 experiments failed" in done.stderr
+    good, bad = done.stdout.splitlines()[-2:]
+    assert "FAILED: training diverged in epoch 1" in bad
+    name, *changes, accuracy, _ = good.split()
+    assert changes == ["eta=0.05", "epochs=1"]
+    assert f"{float(experiments(clone)[name]['validation.accuracy']):.2%}" == accuracy
