@@ -14,11 +14,12 @@ all: setup
 setup: $(VENV)/installed
 
 # The mark is made last, so that an installation that was cut off starts again.
-$(VENV)/installed: constraints.txt
+$(VENV)/installed: constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed, and this is $$($(PYTHON) -V). Try: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement constraints.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-index --no-build-isolation --editable .
 	touch $@
 
 test: setup
