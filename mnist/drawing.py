@@ -70,7 +70,7 @@ def normalise(ink: FloatArray) -> ByteArray:
     inked = ink >= 0.5
     if not inked.any():
         raise NoDigitError("there is no ink in it")
-    box = ink[_extent(inked.any(axis=1)), :][:, _extent(inked.any(axis=0))]
+    box = ink[_extent(inked, axis=0), _extent(inked, axis=1)]
     scale = max(box.shape) / _BOX
     height, width = (max(1, int(length / scale + 0.5)) for length in box.shape)
     small = _averages(box.shape[0], height) @ box @ _averages(box.shape[1], width).T
@@ -80,9 +80,9 @@ def normalise(ink: FloatArray) -> ByteArray:
     return digit
 
 
-def _extent(inked: NDArray[np.bool_]) -> slice:
-    """Return the part from the first to the last true element."""
-    where = np.flatnonzero(inked)
+def _extent(inked: NDArray[np.bool_], axis: int) -> slice:
+    """Return the part of an axis from the first to the last row or column with a true element."""
+    where = np.flatnonzero(inked.any(axis=1 - axis))
     return slice(int(where[0]), int(where[-1]) + 1)
 
 
@@ -95,7 +95,8 @@ def _averages(length: int, new: int) -> FloatArray:
     first = (np.arange(new)[:, None] + 0.5) * length / new - width / 2
     pixel = np.arange(length)
     overlap = np.minimum(first + width, pixel + 1) - np.maximum(first, pixel)
-    return np.maximum(overlap, 0) / width
+    averages: FloatArray = np.maximum(overlap, 0) / width
+    return averages
 
 
 def _corner(mass: FloatArray) -> int:
@@ -201,4 +202,5 @@ def _widened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     padded = np.pad(mask, 2)
     height, width = mask.shape
     shifted = (padded[row : row + height, column : column + width] for row in range(5) for column in range(5))
-    return np.logical_or.reduce(list(shifted))
+    widened: NDArray[np.bool_] = np.logical_or.reduce(list(shifted))
+    return widened

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 
 from mnist.arrays import ByteArray, FloatArray
 from mnist.dataset import SIDE
@@ -91,7 +91,7 @@ def read_grey(file: BinaryIO) -> FloatArray:
                 return _grey(picture)
         except Image.DecompressionBombError as error:
             raise PictureError(f"it has more than {_MOST_PIXELS:,} pixels; make it smaller first") from error
-        except Image.UnidentifiedImageError as error:
+        except UnidentifiedImageError as error:
             raise PictureError("it is not a picture of a kind that Pillow reads") from error
         # There is no end to what decoders raise on damaged files.
         except Exception as error:

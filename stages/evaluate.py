@@ -4,12 +4,13 @@ from mnist.dataset import PREPARED, load_prepared, read_raw
 from mnist.evaluation import (
     EVALUATION_IMAGES,
     confusion_matrix,
+    examples,
     precision_and_recall,
     predict,
     score,
     worst_mistakes,
 )
-from mnist.files import check_digests, save_csv, save_json
+from mnist.files import check_digests, save_array, save_csv, save_json
 from mnist.hyperparameters import Hyperparameters
 from mnist.pictures import save_digits, save_weights
 from mnist.sources import TEST_IMAGES, TEST_LABELS
@@ -17,6 +18,7 @@ from mnist.storage import load_model
 from stages.command import RAW, Workspace, run
 
 MISTAKES = 40
+EXAMPLES = 12
 
 
 def evaluate(parameters: Hyperparameters, workspace: Workspace) -> None:
@@ -40,6 +42,7 @@ def evaluate(parameters: Hyperparameters, workspace: Workspace) -> None:
     metrics["test"] |= {"precision": precision.tolist(), "recall": recall.tolist()}
     save_json(workspace.scores, metrics)
     save_csv(workspace.plots / "predictions.csv", ("actual", "predicted"), zip(test.labels, predictions, strict=True))
+    save_array(workspace.plots / "examples.npy", examples(outputs, test, EXAMPLES))
 
     worst = worst_mistakes(outputs, test.labels, MISTAKES)
     captions = [f"{test.labels[image]}, not {predictions[image]}" for image in worst]
