@@ -5,6 +5,7 @@ What is looked at is in the folder report/: a template, a style sheet, and scrip
 
 import base64
 import hashlib
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from typing import Any
 
 import jinja2
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 
 from mnist.arrays import FloatArray
@@ -71,8 +71,12 @@ class Results:
         if not _are_figures(self.scores):
             raise DamagedFileError("metrics/scores.json: holds no figures; `dvc repro --force` makes it again")
         if not isinstance(self.recorded.get("parameters"), dict) or not _are_figures(self.recorded.get("metrics")):
-            raise DamagedFileError("metrics/recorded.json: holds no parameters and metrics; `make record` makes it again")
-        if not self.predictions or any(value not in range(CLASSES) for row in self.predictions for value in row.values()):
+            raise DamagedFileError(
+                "metrics/recorded.json: holds no parameters and metrics; `make record` makes it again"
+            )
+        if not self.predictions or any(
+            value not in range(CLASSES) for row in self.predictions for value in row.values()
+        ):
             raise DamagedFileError("plots/predictions.csv: holds no digits; `dvc repro --force` makes it again")
 
 
@@ -100,13 +104,16 @@ def render(pieces: Path, chart_scripts: str, results: Results) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    scripts = [chart_scripts, "\n".join((pieces / name).read_text() for name in _SCRIPTS)]
+    scripts = [
+        # No `</script>` may stand in a script; in strings and patterns `<\\/script>` is the same.
+        text.replace("</script", "<\\/script")
+        for text in (chart_scripts, "\n".join((pieces / name).read_text() for name in _SCRIPTS))
+    ]
     style = (pieces / "page.css").read_text()
     return environment.get_template("template.html").render(
-        # No `</script>` may stand in a script; in its strings and patterns `<\/script>` is the same.
-        scripts=[Markup(script := text.replace("</script", "<\\/script")) for text in scripts],
-        style=Markup(style),
-        script_digests=[_digest(text.replace("</script", "<\\/script")) for text in scripts],
+        scripts=scripts,
+        style=style,
+        script_digests=list(map(_digest, scripts)),
         style_digest=_digest(style),
         **_facts(results),
         data=_data(results),
@@ -141,7 +148,12 @@ def _facts(results: Results) -> dict[str, Any]:
         "drawable": results.model.network.architecture.count <= _MOST_WEIGHTS,
         "confusion": [[{"count": int(n), "level": _level(n, confusion)} for n in row] for row in confusion],
         "digits": [
-            {"images": int(row.sum()), "wrong": int(row.sum() - row[digit]), "precision": precision[digit], "recall": recall[digit]}
+            {
+                "images": int(row.sum()),
+                "wrong": int(row.sum() - row[digit]),
+                "precision": precision[digit],
+                "recall": recall[digit],
+            }
             for digit, row in enumerate(confusion)
         ],
         "scores": {label: results.scores[name] for name, label in _SETS.items() if name in results.scores},
@@ -149,7 +161,9 @@ def _facts(results: Results) -> dict[str, Any]:
         "validated": not math.isnan(results.history[-1]["validation_loss"]),
         "shown_mistakes": min(_SHOWN_MISTAKES, len(wrong)),
         "training_digits": base64.b64encode(results.training_digits).decode() if deformed else None,
-        "recipe": [(key, parameters[key], descriptions.get(key)) for key in sorted(parameters, key=_place)],
+        "recipe": [
+            (key, _as_written(parameters[key]), descriptions.get(key)) for key in sorted(parameters, key=_place)
+        ],
         "environment": results.model.environment,
         "differences": _differences(results, parameters),
     }
@@ -170,6 +184,11 @@ def _level(count: int, confusion: NDArray[np.int64]) -> int:
     return 0 if count == 0 or most == 0 else min(4, 1 + int(3 * math.log(max(1, count)) / math.log(max(2, most))))
 
 
+def _as_written(value: Any) -> str:
+    """Return a value as params.yaml would have it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def _place(key: str) -> int:
     """Return where a key stands in params.yaml."""
     known = list(Hyperparameters.model_fields)
@@ -177,17 +196,20 @@ def _place(key: str) -> int:
 
 
 def _differences(results: Results, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how this run differs from the recorded one: parameters and metrics, each as (name, recorded, here)."""
+    """Return how this run differs from the recorded one, in two tables.
+
+    Parameters that differ: (name, recorded, here). Metrics: (name, loss or accuracy, recorded, here, change).
+    """
     old = results.recorded["parameters"]
     before, now = results.recorded["metrics"], results.scores
     return {
         "parameters": [
-            (key, old.get(key, "-"), parameters.get(key, "-"))
+            (key, _as_written(old.get(key, "-")), _as_written(parameters.get(key, "-")))
             for key in sorted(old.keys() | parameters.keys(), key=lambda key: (_place(key), key))
             if old.get(key) != parameters.get(key)
         ],
         "metrics": [
-            (f"{label} {figure}", figure, before.get(name, {}).get(figure), now.get(name, {}).get(figure))
+            (f"{label} {figure}", figure, *_change(before.get(name, {}).get(figure), now.get(name, {}).get(figure)))
             for name, label in reversed(_SETS.items())
             for figure in ("accuracy", "loss")
             if name in before or name in now
@@ -195,8 +217,13 @@ def _differences(results: Results, parameters: Mapping[str, Any]) -> dict[str, A
     }
 
 
+def _change(before: float | None, now: float | None) -> tuple[float | None, float | None, float | None]:
+    """Return both figures and their difference, in which what cannot be seen in four decimals is nothing at all."""
+    return before, now, None if before is None or now is None else round(now - before, 4) + 0.0
+
+
 def _are_figures(scores: Any) -> bool:
-    """Tell whether something is what `evaluate` writes: loss and accuracy of some sets, that of the test set included."""
+    """Tell whether something is what `evaluate` writes: loss and accuracy of some sets, the test set among them."""
     return (
         isinstance(scores, dict)
         and "test" in scores
@@ -213,7 +240,7 @@ def _data(results: Results) -> dict[str, Any]:
     """Return what the scripts work with; arrays as base64 of their little-endian bytes."""
     network, examples = results.model.network, results.examples
     return {
-        "network": _as_json(network) if network.architecture.count <= _MOST_WEIGHTS else None,
+        "network": as_json(network) if network.architecture.count <= _MOST_WEIGHTS else None,
         "examples": {
             "images": _base64(examples["image"], "u1"),
             **{name: examples[name].tolist() for name in ("number", "actual", "predicted")},
@@ -228,7 +255,7 @@ def _data(results: Results) -> dict[str, Any]:
     }
 
 
-def _as_json(network: Network) -> dict[str, Any]:
+def as_json(network: Network) -> dict[str, Any]:
     """Return a network for network.js, which computes as `Network.forward` does for a single image."""
     architecture, normalisation = network.architecture, network.normalisation
     return {

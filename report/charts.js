@@ -1,12 +1,12 @@
 // The curves of training, drawn by Vega-Lite; colours come from the style sheet, so that they follow light and dark.
 "use strict";
 
-function curves(history, figure, title, format) {
+function curves(history, figure, format) {
   const values = history.flatMap((row) => ["train", "validation"]
     .map((set) => ({ epoch: row.epoch, set: set === "train" ? "training" : set, value: row[`${set}_${figure}`] }))
     .filter(({ value }) => value !== null));
-  const x = { field: "epoch", type: "quantitative", title: "epoch", axis: { tickMinStep: 1, grid: false }, scale: { nice: false } };
-  const y = { field: "value", type: "quantitative", title, scale: { zero: false }, axis: { format, tickCount: 5 } };
+  const x = { field: "epoch", type: "quantitative", title: "epoch", axis: { tickMinStep: 1, grid: false, labelFlush: false }, scale: { nice: false } };
+  const y = { field: "value", type: "quantitative", title: null, scale: { zero: false }, axis: { format: format.replace(/[f%]/, "~$&"), tickCount: 5 } };
   const color = {
     field: "set",
     scale: { domain: ["training", "validation"], range: ["var(--training)", "var(--validation)"] },
@@ -17,7 +17,7 @@ function curves(history, figure, title, format) {
     width: "container",
     height: 220,
     data: { values },
-    description: `${title}: a line for training, one for validation; the table below has the figures`,
+    description: `${figure}: a line for training, one for validation; the table below has the figures`,
     layer: [
       { mark: { type: "line", strokeWidth: 2, interpolate: "linear" }, encoding: { x, y, color } },
       {
@@ -52,9 +52,9 @@ function curves(history, figure, title, format) {
   };
 }
 
-function drawCurves(element, history, figure, title, format) {
+function drawCurves(element, history, figure, format) {
   // `ast`: expressions are interpreted; the page forbids code that is made from text.
-  return vegaEmbed(element, curves(history, figure, title, format), {
+  return vegaEmbed(element, curves(history, figure, format), {
     mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false,
     tooltip: { disableDefaultStyle: true, theme: "page" },
   });

@@ -119,6 +119,9 @@ function setUpDrawing(network) {
     show();
   }
 
+  // For those who do not see the page: once a stroke has ended, not at every point of it.
+  const announce = () => { element("announced").textContent = element("verdict").textContent; };
+
   // At most once for each picture on the screen, however fast the pen is.
   function readSoon() {
     if (!due) requestAnimationFrame(read);
@@ -152,7 +155,7 @@ function setUpDrawing(network) {
       image === null ? "Nothing is drawn yet" : `The digit, coloured by what speaks for and against a ${shown}`);
     element("reasons-digit").textContent = shown < 0 ? "a digit" : `a ${shown}`;
     element("verdict").textContent = image === null
-      ? "Write a large 0 to 9 on the sheet." : `This is a ${best}, says the network: ${(100 * outputs[best]).toFixed(1)} %.`;
+      ? "Write a large 0 to 9 on the sheet." : `The network reads a ${best} (${(100 * outputs[best]).toFixed(1)} %).`;
     for (const id of ["undo", "clear", "save"]) element(id).disabled = strokes.length === 0;
   }
 
@@ -171,8 +174,16 @@ function setUpDrawing(network) {
     readSoon();
   });
 
-  element("undo").addEventListener("click", () => { strokes.pop(); chosen = null; read(); });
-  element("clear").addEventListener("click", () => { strokes = []; chosen = null; read(); });
+  sheet.addEventListener("lostpointercapture", () => { read(); announce(); });
+
+  function keep(strokesKept) {
+    strokes = strokesKept;
+    chosen = null;
+    read();
+    announce();
+  }
+  element("undo").addEventListener("click", () => keep(strokes.slice(0, -1)));
+  element("clear").addEventListener("click", () => keep([]));
   element("save").addEventListener("click", () => {
     const paper = make("canvas", { width: sheet.width, height: sheet.height });
     const on = paper.getContext("2d");
@@ -202,6 +213,7 @@ function setUpDrawing(network) {
       next = (next + 1) % right.length;
       paintDigit(canvas, exampleImage(right[next]));
       show();
+      announce();
     });
     element("samples").append(button);
   }
@@ -217,8 +229,8 @@ function exampleFigure(index) {
   const canvas = tile(`Test image ${number[index]}, a ${actual[index]}`);
   painted(() => paintDigit(canvas, exampleImage(index)));
   const caption = make("figcaption", {}, make("strong", {}, right ? `a ${actual[index]}` : `${actual[index]}, not ${predicted[index]}`));
-  caption.append(make("br"), `${(100 * output[index]).toFixed(1)} %`);
-  if (!right) caption.append(` to ${(100 * missed[index]).toFixed(1)} %`);
+  const percents = (right ? [output] : [output, missed]).map((values) => (100 * values[index]).toFixed(1));
+  caption.append(make("br"), `${percents.join(" : ")} %`);
   return make("figure", {}, canvas, caption);
 }
 
@@ -258,5 +270,5 @@ for (let unit = 0; unit < strengths.length / (SIDE * SIDE); unit++) {
   element("layer").append(canvas);
 }
 
-drawCurves(element("loss-chart"), DATA.history, "loss", "loss", ".3f");
-drawCurves(element("accuracy-chart"), DATA.history, "accuracy", "accuracy", ".2%");
+drawCurves(element("loss-chart"), DATA.history, "loss", ".3f");
+drawCurves(element("accuracy-chart"), DATA.history, "accuracy", ".2%");

@@ -33,6 +33,7 @@ LIBRARIES = dict.fromkeys(("pooch", "requests", "urllib3", "tqdm"), "sources") |
     "safetensors": "storage",
     "threadpoolctl": "environment",
     "PIL": "pictures",
+    "jinja2": "report",
 }
 
 
