@@ -117,6 +117,6 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
     """Return a picture whose pixels are one large number each (16 bits, or a float) as one of 0..255."""
     if not picture.mode.startswith(("I", "F")):
         return picture
-    values = np.asarray(picture, np.float64)
+    values = np.nan_to_num(np.asarray(picture, np.float64), posinf=0, neginf=0)
     span = np.ptp(values)
-    return Image.fromarray(((values - values.min()) * (255 / span if span else 0)).astype(np.uint8))
+    return Image.fromarray(((values - values.min()) * (255 / span if span else 0) + 0.5).astype(np.uint8))

@@ -66,18 +66,23 @@ class Results:
 
     def __post_init__(self) -> None:
         """Raise DamagedFileError where something is not what the stages write."""
-        if self.examples.dtype != EXAMPLE or self.examples.ndim != 1:
-            raise DamagedFileError("plots/examples.npy: holds no examples; `dvc repro --force` makes it again")
-        if not _are_figures(self.scores):
-            raise DamagedFileError("metrics/scores.json: holds no figures; `dvc repro --force` makes it again")
+        faults = {
+            "plots/examples.npy": self.examples.dtype != EXAMPLE or self.examples.ndim != 1,
+            "plots/history.csv": not self.history,
+            "plots/predictions.csv": not self.predictions
+            or any(value not in range(CLASSES) for row in self.predictions for value in row.values()),
+            "metrics/scores.json": not _are_figures(self.scores),
+        }
+        for file, is_wrong in faults.items():
+            if is_wrong:
+                raise DamagedFileError(f"{file}: is not what `evaluate` or `train` write; `dvc repro` makes it again")
         if not isinstance(self.recorded.get("parameters"), dict) or not _are_figures(self.recorded.get("metrics")):
+            raise DamagedFileError("metrics/recorded.json: has no parameters and metrics; `make record` makes it again")
+        right = sum(row["actual"] == row["predicted"] for row in self.predictions)
+        if right / len(self.predictions) != self.scores["test"]["accuracy"]:
             raise DamagedFileError(
-                "metrics/recorded.json: holds no parameters and metrics; `make record` makes it again"
+                "plots/predictions.csv: is not of the run that metrics/scores.json is of; `dvc repro`"
             )
-        if not self.predictions or any(
-            value not in range(CLASSES) for row in self.predictions for value in row.values()
-        ):
-            raise DamagedFileError("plots/predictions.csv: holds no digits; `dvc repro --force` makes it again")
 
 
 def render(pieces: Path, chart_scripts: str, results: Results) -> str:

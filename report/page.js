@@ -98,9 +98,10 @@ function setUpDrawing(network) {
     on.lineCap = on.lineJoin = "round";
     for (const stroke of strokes) {
       on.beginPath();
-      on.moveTo(...stroke[0]);
-      // A line to where it began draws a dot.
-      (stroke.length > 1 ? stroke.slice(1) : stroke).forEach((next) => on.lineTo(...next));
+      const [[x, y], ...rest] = stroke;
+      on.moveTo(x, y);
+      on.lineTo(x + 0.01, y); // a dot, should nothing follow; a line of no length would leave nothing
+      rest.forEach((next) => on.lineTo(...next));
       on.stroke();
     }
   }
@@ -114,7 +115,8 @@ function setUpDrawing(network) {
     due = false;
     redraw();
     const { data } = context.getImageData(0, 0, sheet.width, sheet.height);
-    const ink = Float64Array.from({ length: sheet.width * sheet.height }, (_, index) => data[4 * index + 3] / 255);
+    const ink = new Float64Array(sheet.width * sheet.height);
+    for (let index = 0; index < ink.length; index++) ink[index] = data[4 * index + 3] / 255; // how opaque it is
     image = normalise(ink, sheet.height, sheet.width);
     show();
   }

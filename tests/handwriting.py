@@ -4,6 +4,10 @@ import itertools
 import math
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
 Point: TypeAlias = tuple[float, float]
 Stroke: TypeAlias = list[Point]
 
@@ -116,3 +120,16 @@ def written(pen: float) -> list[Written]:
             ]
             sheets.append(Written(digit, strokes, pen, f"{digit}, hand {number + 1}, {style}"))
     return sheets
+
+
+def ink_of(sheet: Written, side: int) -> NDArray[np.float64]:
+    """Return what the pen leaves on a sheet of `side` x `side` pixels: 0 paper to 1 ink."""
+    fine = 4 * side
+    picture = Image.new("L", (fine, fine))
+    draw, radius = ImageDraw.Draw(picture), sheet.pen * fine / 2
+    for stroke in sheet.strokes:
+        points = [(x * fine, y * fine) for x, y in stroke]
+        draw.line(points, 255, round(2 * radius))
+        for x, y in points:
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), 255)
+    return np.asarray(picture.resize((side, side), Image.Resampling.BOX)) / 255

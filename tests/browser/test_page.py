@@ -1,0 +1,391 @@
+"""The report in a real browser, as people use it: Chromium, without a window, driven by Playwright."""
+
+import io
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from mnist.activations import ACTIVATIONS
+from mnist.drawing import normalise
+from mnist.evaluation import EXAMPLE
+from mnist.files import load_array
+from mnist.network import Network
+from mnist.normalisation import NORMALIZERS, identity
+from mnist.randomness import generator
+from mnist.report import as_json
+from tests.handwriting import Written, ink_of, written
+from tests.recipe import random_digits, recipe
+from tests.trained import TrainedProject
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="the tests of the report's page need Chromium: `sudo apt-get install chromium`, or .ci/run, which does so",
+)
+
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+PEN = 16 / 280  # the page's
+OUTPUTS = "([data, images]) => images.map((image) => [...new Network(data ?? DATA.network).forward(image).at(-1).a])"
+
+
+class Opened:
+    """The report in a tab, and all that it asked for or complained of."""
+
+    def __init__(self, context: BrowserContext, report: Path) -> None:
+        self.page: Page = context.new_page()
+        self.address = report.as_uri()
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(self.address)
+        self.page.wait_for_selector("#accuracy-chart svg")
+
+    @property
+    def verdict(self) -> str:
+        return self.page.inner_text("#verdict")
+
+    def draw(self, sheet: Written) -> None:
+        """Draw with the mouse, on an empty sheet."""
+        self.page.evaluate("document.getElementById('clear').click()")
+        self.page.locator("#sheet").scroll_into_view_if_needed()
+        for stroke in sheet.strokes:
+            first, *rest = self.places(stroke)
+            self.page.mouse.move(*first)
+            self.page.mouse.down()
+            for place in rest:
+                self.page.mouse.move(*place)
+            self.page.mouse.up()
+        self.page.evaluate("new Promise(requestAnimationFrame)")
+
+    def places(self, stroke: list[tuple[float, float]]) -> list[tuple[float, float]]:
+        """Return where the points of a stroke are in the window."""
+        box = self.page.locator("#sheet").bounding_box()
+        assert box is not None
+        return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
+
+    def read(self) -> int:
+        """Return the digit that the page says it is."""
+        found = re.fullmatch(r"The network reads a (\d) \(\d+\.\d %\)\.", self.verdict)
+        assert found, self.verdict
+        return int(found[1])
+
+    def saved(self) -> bytes:
+        """Save the drawing, and return the file."""
+        with self.page.expect_download() as download:
+            self.page.evaluate("document.getElementById('save').click()")
+        return Path(download.value.path()).read_bytes()
+
+    def colour(self, selector: str, name: str) -> list[int]:
+        shown = self.page.evaluate("([s, n]) => getComputedStyle(document.querySelector(s))[n]", [selector, name])
+        return [int(channel) for channel in re.findall(r"\d+", shown)[:3]]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser: Browser, trained: TrainedProject, request: pytest.FixtureRequest) -> Iterator[Opened]:
+    """Return the report in a new tab: DESKTOP, or what the test's parameter says."""
+    context = browser.new_context(**getattr(request, "param", DESKTOP))
+    report = Opened(context, trained.report)
+    yield report
+    # Whatever a test has done: nothing was asked for but the page and files made in it, and nothing went wrong.
+    assert [url for url in report.requests if url != report.address and not url.startswith("blob:")] == []
+    assert report.complaints == []
+    context.close()
+
+
+def hand(number: int) -> list[Written]:
+    """Return the ten digits as one hand writes them, upright."""
+    return [sheet for sheet in written(PEN) if sheet.style.endswith(f"hand {number}, upright")]
+
+
+def test_the_page_opens_with_nothing_but_itself(opened: Opened) -> None:
+    opened.page.reload()
+    opened.page.wait_for_selector("#accuracy-chart svg")
+    assert set(opened.requests) == {opened.address}
+    assert opened.page.title().endswith("% of the test digits right")
+    assert opened.verdict == "Write a large 0 to 9 on the sheet."
+
+
+def test_the_policy_lets_nothing_be_requested_and_no_other_script_run(
+    browser: Browser, trained: TrainedProject
+) -> None:
+    context = browser.new_context()
+    report = Opened(context, trained.report)
+    refused = "fetch('http://127.0.0.1:9/').then(() => 'allowed', (error) => error.name)"
+    assert report.page.evaluate(refused) == "TypeError"
+    report.page.evaluate("document.body.append(Object.assign(new Image(), {src: 'http://127.0.0.1:9/x.png'}))")
+    report.page.evaluate(
+        "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = true'}))"
+    )
+    assert report.page.evaluate("window.ran === undefined")
+    for kind in ("Connecting to", "Loading the image", "Executing inline script"):
+        assert any(text.startswith(kind) and "Content Security Policy" in text for text in report.complaints), kind
+    context.close()
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_each_digit_that_is_drawn_is_read(number: int, opened: Opened) -> None:
+    answers = []
+    for sheet in hand(number):
+        opened.draw(sheet)
+        answers.append(opened.read())
+    assert answers == list(range(10))
+
+
+def test_handwriting_is_read_by_the_page_and_by_the_command_alike(
+    opened: Opened, trained: TrainedProject, tmp_path: Path
+) -> None:
+    sheets = written(PEN)[::2]
+    assert len(sheets) >= 50
+    assert len({sheet.style.split(", ")[-1] for sheet in sheets}) == 5
+    page, files = [], []
+    for number, sheet in enumerate(sheets):
+        opened.draw(sheet)
+        outputs = opened.page.eval_on_selector_all(
+            ".bars .value", "bars => bars.map((bar) => parseFloat(bar.textContent))"
+        )
+        page.append((opened.read(), outputs))
+        files.append(tmp_path / f"{number}.png")
+        files[-1].write_bytes(opened.saved())
+    command = json.loads(trained.mnist("predict", "--json", *files).stdout)
+    expected = [sheet.digit for sheet in sheets]
+    assert np.mean([digit == answer for digit, (answer, _) in zip(expected, page, strict=True)]) >= 0.95
+    assert np.mean([digit == result["digit"] for digit, result in zip(expected, command, strict=True)]) >= 0.95
+    for (answer, outputs), result in zip(page, command, strict=True):
+        assert answer == result["digit"]
+        assert np.abs(np.array(outputs) - 100 * np.array(result["outputs"])).max() < 1.5
+
+
+def test_the_networks_outputs_are_those_of_python(opened: Opened, trained: TrainedProject) -> None:
+    examples = load_array(trained.root / "plots/examples.npy")
+    images = np.concatenate([examples["image"][:200], random_digits(50).images, np.zeros((1, 784), np.uint8)])
+    outputs = opened.page.evaluate(OUTPUTS, [None, images.tolist()])
+    expected = trained.model.network.forward(images)[-1].a
+    assert np.abs(np.array(outputs) - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"activation": activation, "loss": "squared_error"} for activation in ACTIVATIONS),
+        *({"activation": activation, "bias": True} for activation in ACTIVATIONS),
+        {"normalize": "standardize", "hidden": [40]},
+        {"normalize": "min_max_by_position", "dtype": "float64"},
+        {"hidden": []},
+    ],
+    ids=str,
+)
+def test_every_kind_of_network_computes_what_it_does_in_python(changes: dict[str, Any], opened: Opened) -> None:
+    parameters, digits = recipe(**{"hidden": [30, 20]} | changes), random_digits(100)
+    normalisation = NORMALIZERS[parameters.normalize](iter([digits.images]))
+    network = Network.initialise(parameters, normalisation, generator(3, "weights"))
+    for biases in network.biases:
+        biases[:] = np.linspace(-1, 1, len(biases))
+    # One by one: the notebook's normalisation depends on the place in the batch, and a single image has the first.
+    expected = [network.forward(image[None])[-1].a[0].copy() for image in digits.images[:20]]
+    outputs = opened.page.evaluate(OUTPUTS, [as_json(network), digits.images[:20].tolist()])
+    assert np.abs(np.array(outputs) - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+def test_the_reasons_are_input_times_gradient(activation: str, opened: Opened) -> None:
+    parameters = recipe(hidden=[30, 20], activation=activation, dtype="float64", bias=True)
+    network = Network.initialise(parameters, identity(), generator(3, "weights"))
+    for weights in network.weights:
+        weights[:] = weights.astype(np.float32)  # as they are in the page
+    pixels = random_digits(1).images[0]
+    reasons = opened.page.evaluate(
+        "([data, image]) => [...new Network(data).contributions(image, 7)]", [as_json(network), pixels.tolist()]
+    )
+
+    def lead(image: np.ndarray) -> float:
+        z = network.forward(image[None].astype(float))[-1].z[0]
+        return float(z[7] - z.mean())
+
+    for pixel in np.flatnonzero(pixels)[::60]:
+        step = np.zeros(784)
+        step[pixel] = 1e-4
+        slope = (lead(pixels + step) - lead(pixels - step)) / 2e-4
+        assert reasons[pixel] == pytest.approx(slope * pixels[pixel], rel=1e-3, abs=1e-6)
+
+
+def test_for_the_default_network_the_reasons_add_up_to_the_answer(opened: Opened, trained: TrainedProject) -> None:
+    image = load_array(trained.root / "plots/examples.npy")["image"][0]
+    reasons = opened.page.evaluate("(image) => [...new Network(DATA.network).contributions(image, 3)]", image.tolist())
+    z = trained.model.network.forward(image[None])[-1].z[0]
+    assert sum(reasons) == pytest.approx(float(z[3] - z.mean()), rel=1e-4, abs=1e-4)
+
+
+def test_the_page_scales_and_centres_as_python_does(opened: Opened) -> None:
+    rng = np.random.default_rng(0)
+    inks = [rng.random(rng.integers(1, 70, 2)) ** power for power in (0.3, 1, 2) for _ in range(15)]
+    inks += [ink_of(sheet, 280) for sheet in hand(1)]
+    for ink in filter(lambda ink: (ink >= 0.5).any(), inks):
+        theirs = opened.page.evaluate(
+            "([ink, height, width]) => [...normalise(ink, height, width)]", [ink.ravel().tolist(), *ink.shape]
+        )
+        # A grey level apart at most, where a sum in another order falls to the other side of a half.
+        difference = np.abs(np.array(theirs) - normalise(ink).ravel())
+        assert difference.max() <= 1
+        assert np.count_nonzero(difference) <= 2
+    assert opened.page.evaluate("normalise(new Float64Array(100).fill(0.4), 10, 10)") is None
+
+
+@pytest.mark.parametrize("opened", [PHONE], indirect=True)
+def test_a_finger_draws_and_does_not_scroll(opened: Opened) -> None:
+    (seven,) = (sheet for sheet in hand(1) if sheet.digit == 7)
+    opened.page.locator("#sheet").scroll_into_view_if_needed()
+    scrolled = opened.page.evaluate("scrollY")
+    touch = opened.page.context.new_cdp_session(opened.page)
+    first, *rest = opened.places(seven.strokes[0])
+    for kind, place in (("touchStart", first), *(("touchMove", place) for place in rest), ("touchEnd", None)):
+        points = [] if place is None else [{"x": place[0], "y": place[1]}]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    opened.page.wait_for_function("document.getElementById('announced').textContent !== ''")
+    assert opened.read() == 7
+    assert opened.page.evaluate("scrollY") == scrolled
+
+
+def test_a_tap_leaves_a_dot(opened: Opened) -> None:
+    opened.draw(Written(1, [[(0.5, 0.5)]], PEN, "dot"))
+    opened.read()
+    picture = np.asarray(Image.open(io.BytesIO(opened.saved())).convert("L"))
+    rows, columns = np.nonzero(picture < 128)
+    assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == pytest.approx((16, 16), abs=2)
+
+
+def test_undo_takes_one_stroke_back_and_clear_all(opened: Opened) -> None:
+    four = hand(1)[4]
+    opened.draw(four)
+    whole = opened.saved()
+    opened.page.click("#undo")
+    assert opened.saved() != whole
+    opened.page.click("#undo")
+    assert opened.verdict == "Write a large 0 to 9 on the sheet."
+    assert all(opened.page.is_disabled(button) for button in ("#undo", "#clear", "#save"))
+    opened.draw(four)
+    assert opened.saved() == whole
+    opened.page.click("#clear")
+    assert opened.verdict == "Write a large 0 to 9 on the sheet."
+
+
+def test_with_the_keyboard_alone_a_test_digit_is_chosen_and_its_reasons_looked_at(opened: Opened) -> None:
+    seen = "document.getElementById('reasons').toDataURL()"
+    opened.page.focus("#samples button:nth-child(4)")
+    opened.page.keyboard.press("Enter")
+    assert opened.read() == 3
+    assert opened.page.inner_text("#announced") == opened.verdict
+    for_three = opened.page.evaluate(seen)
+    opened.page.focus(".bars li:nth-child(9) button")
+    opened.page.keyboard.press("Space")
+    assert opened.page.inner_text("#reasons-digit") == "a 8"
+    assert opened.page.evaluate(seen) != for_three
+    pressed = "buttons => buttons.map((button) => button.getAttribute('aria-pressed'))"
+    assert opened.page.eval_on_selector_all(".bars button", pressed).index("true") == 8
+
+
+def test_a_cell_of_the_confusion_matrix_shows_its_digits(opened: Opened, trained: TrainedProject) -> None:
+    examples: np.ndarray = load_array(trained.root / "plots/examples.npy")
+    assert examples.dtype == EXAMPLE
+    for actual, predicted in {(int(example["actual"]), int(example["predicted"])) for example in examples}:
+        button = opened.page.locator(f'#confusion [data-actual="{actual}"][data-predicted="{predicted}"]')
+        button.press("Enter")
+        shown = opened.page.locator("#cell-digits canvas")
+        chosen = examples[(examples["actual"] == actual) & (examples["predicted"] == predicted)]
+        labels = [shown.nth(index).get_attribute("aria-label") for index in range(shown.count())]
+        assert labels == [f"Test image {number}, a {actual}" for number in chosen["number"]]
+        assert opened.page.inner_text("#cell-title").startswith(f"A {actual}")
+        assert shown.count() == min(int(button.inner_text()), 12)
+
+
+def test_hovering_over_a_curve_tells_its_values(opened: Opened, trained: TrainedProject) -> None:
+    chart = opened.page.locator("#accuracy-chart svg")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box is not None
+    opened.page.mouse.move(box["x"] + box["width"] - 30, box["y"] + box["height"] / 2)
+    opened.page.wait_for_selector("#vg-tooltip-element.visible")
+    told = opened.page.inner_text("#vg-tooltip-element").split()
+    history = trained.root.joinpath("plots/history.csv").read_text().splitlines()
+    epoch, _, training, _, validation, _ = history[int(told[1])].split(",")
+    assert told == ["epoch", epoch, "training", f"{float(training):.2%}", "validation", f"{float(validation):.2%}"]
+
+
+@pytest.mark.parametrize("width", [320, 390, 800, 1920])
+def test_nothing_sticks_out_and_drawing_goes_on_after_a_resize(width: int, opened: Opened) -> None:
+    opened.page.set_viewport_size({"width": width, "height": 800})
+    opened.page.evaluate("new Promise(requestAnimationFrame)")
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+    for canvas in ("#sheet", "#loss-chart svg", "#layer canvas"):
+        box = opened.page.locator(canvas).first.bounding_box()
+        assert box is not None
+        assert 0 <= box["x"] < box["x"] + box["width"] <= width
+    opened.draw(hand(1)[3])
+    assert opened.read() == 3
+
+
+def test_light_and_dark_follow_the_system_at_once(opened: Opened) -> None:
+    opened.draw(hand(1)[2])
+    answer, bright = opened.verdict, {}
+    for scheme in ("light", "dark"):
+        opened.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        picture = Image.open(io.BytesIO(opened.page.locator("#seen").screenshot())).convert("L")
+        levels = np.sort(np.asarray(picture).ravel())
+        bright[scheme] = np.mean(opened.colour("body", "backgroundColor")), np.median(levels)
+        assert levels[-1] - levels[0] > 180
+    assert bright["light"][0] > 200
+    assert bright["light"][1] > 200
+    assert bright["dark"][0] < 60
+    assert bright["dark"][1] < 60
+    assert opened.verdict == answer
+
+
+def test_paper_is_white_and_has_no_buttons_to_press(opened: Opened) -> None:
+    opened.page.emulate_media(media="print", color_scheme="dark")
+    assert opened.colour("body", "backgroundColor") == [255, 255, 255]
+    assert not opened.page.is_visible("#draw")
+    assert opened.page.is_visible("#confusion")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("opened", [DESKTOP, PHONE], ids=["desktop", "phone"], indirect=True)
+def test_axe_finds_nothing_that_keeps_people_out(scheme: str, opened: Opened) -> None:
+    opened.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    opened.page.press("#samples button:nth-child(4)", "Enter")
+    opened.page.press("#confusion .level-4 button", "Enter") if opened.page.query_selector(
+        "#confusion .level-4"
+    ) else None
+    opened.page.press("summary", "Enter")
+    found = Axe().run(opened.page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_without_javascript_the_results_are_there(browser: Browser, trained: TrainedProject) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(trained.report.as_uri())
+    assert "of the test digits are read right" in page.inner_text("h1")
+    assert page.is_visible("#confusion")
+    assert not page.is_visible("#sheet")
+    context.close()
