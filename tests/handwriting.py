@@ -15,7 +15,7 @@ Stroke: TypeAlias = list[Point]
 def arc(centre: Point, radii: Point, start: float, end: float) -> Stroke:
     """Return points of an ellipse, angles in degrees: 0 right, 90 down, as the screen has y."""
     (x, y), (rx, ry) = centre, radii
-    angles = [math.radians(start + (end - start) * step / 24) for step in range(25)]
+    angles = [math.radians(start + (end - start) * step / 12) for step in range(13)]
     return [(x + rx * math.cos(angle), y + ry * math.sin(angle)) for angle in angles]
 
 
