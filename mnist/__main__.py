@@ -139,7 +139,7 @@ def _show(arguments: argparse.Namespace) -> int:
     for number in arguments.numbers:
         if not 0 <= number < len(digits):
             raise MnistError(f"there is no image {number}; the first one is 0 and the last one {len(digits) - 1}")
-        print(f"image {number}, a {digits.labels[number]}")
+        print(f"image {number}, labelled {digits.labels[number]}")
         print(_as_text(digits.images[number]))
     return 0
 

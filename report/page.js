@@ -7,6 +7,7 @@ const IMAGES = bytes(DATA.examples.images);
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 
 const element = (id) => document.getElementById(id);
+const a = (digit) => `${digit === 8 ? "an" : "a"} ${digit}`;
 const exampleImage = (index) => IMAGES.subarray(index * SIDE * SIDE, (index + 1) * SIDE * SIDE);
 
 function make(tag, properties = {}, ...children) {
@@ -45,15 +46,14 @@ function twoColours(strength) {
   return paper.map((value, channel) => value + (full[channel] - value) * Math.abs(strength));
 }
 
-// Everything that is painted is painted again when light turns to dark, and for paper.
-const repaints = [];
+// Every canvas knows how it is painted, and is painted again when light turns to dark, and for paper.
 let printing = false;
-function painted(repaint) {
-  repaints.push(repaint);
+function painted(canvas, repaint) {
+  canvas.repaint = repaint;
   repaint();
 }
 function repaintAll() {
-  repaints.forEach((repaint) => repaint());
+  document.querySelectorAll("canvas").forEach((canvas) => canvas.repaint?.());
 }
 DARK.addEventListener("change", repaintAll);
 addEventListener("beforeprint", () => { printing = true; repaintAll(); });
@@ -154,10 +154,10 @@ function setUpDrawing(network) {
     }
     element("seen").setAttribute("aria-label", image === null ? "Nothing is drawn yet" : "The digit, as the network sees it");
     element("reasons").setAttribute("aria-label",
-      image === null ? "Nothing is drawn yet" : `The digit, coloured by what speaks for and against a ${shown}`);
-    element("reasons-digit").textContent = shown < 0 ? "a digit" : `a ${shown}`;
+      image === null ? "Nothing is drawn yet" : `The digit, coloured by what speaks for and against ${a(shown)}`);
+    element("reasons-digit").textContent = shown < 0 ? "a digit" : a(shown);
     element("verdict").textContent = image === null
-      ? "Write a large 0 to 9 on the sheet." : `The network reads a ${best} (${(100 * outputs[best]).toFixed(1)} %).`;
+      ? "Write a large 0 to 9 on the sheet." : `The network reads ${a(best)} (${(100 * outputs[best]).toFixed(1)} %).`;
     for (const id of ["undo", "clear", "save"]) element(id).disabled = strokes.length === 0;
   }
 
@@ -204,8 +204,8 @@ function setUpDrawing(network) {
       actual === digit && DATA.examples.predicted[index] === digit ? [index] : []);
     if (right.length === 0) continue;
     let next = 0;
-    const canvas = tile(`A ${digit}`);
-    painted(() => paintDigit(canvas, exampleImage(right[next])));
+    const canvas = tile(`Take ${a(digit)}`);
+    painted(canvas, () => paintDigit(canvas, exampleImage(right[next])));
     const button = make("button", { type: "button" }, canvas);
     button.addEventListener("click", () => {
       strokes = [];
@@ -219,7 +219,7 @@ function setUpDrawing(network) {
     });
     element("samples").append(button);
   }
-  painted(() => { redraw(); show(); });
+  painted(sheet, () => { redraw(); show(); });
   element("drawing").hidden = false;
 }
 
@@ -228,9 +228,9 @@ function setUpDrawing(network) {
 function exampleFigure(index) {
   const { number, actual, predicted, output, output_of_actual: missed } = DATA.examples;
   const right = actual[index] === predicted[index];
-  const canvas = tile(`Test image ${number[index]}, a ${actual[index]}`);
-  painted(() => paintDigit(canvas, exampleImage(index)));
-  const caption = make("figcaption", {}, make("strong", {}, right ? `a ${actual[index]}` : `${actual[index]}, not ${predicted[index]}`));
+  const canvas = tile(`Test image ${number[index]}, ${a(actual[index])}`);
+  painted(canvas, () => paintDigit(canvas, exampleImage(index)));
+  const caption = make("figcaption", {}, make("strong", {}, right ? String(actual[index]) : `${actual[index]}, not ${predicted[index]}`));
   const percents = (right ? [output] : [output, missed]).map((values) => (100 * values[index]).toFixed(1));
   caption.append(make("br"), `${percents.join(" : ")} %`);
   return make("figure", {}, canvas, caption);
@@ -243,7 +243,7 @@ function showCell(button) {
   const count = Number(button.textContent);
   for (const other of document.querySelectorAll("#confusion button")) other.setAttribute("aria-pressed", String(other === button));
   element("cell-title").textContent = (actual === predicted
-    ? `A ${actual}, read right ${count} times` : `A ${actual} taken for a ${predicted}: ${count === 1 ? "once" : `${count} times`}`)
+    ? `The ${actual}, read right ${count === 1 ? "once" : `${count} times`}` : `The ${actual}, taken for ${a(predicted)} ${count === 1 ? "once" : `${count} times`}`)
     + (found.length < count ? `; ${found.length} of them` : "");
   element("cell-digits").replaceChildren(...found.map(exampleFigure));
   element("cell").hidden = false;
@@ -268,7 +268,7 @@ if (worst.length) element("mistakes").append(...worst.map(({ index }) => example
 const strengths = new Int8Array(bytes(DATA.firstLayer).buffer);
 for (let unit = 0; unit < strengths.length / (SIDE * SIDE); unit++) {
   const canvas = make("canvas", { className: "tile", width: SIDE, height: SIDE });
-  painted(() => paint(canvas, (index) => twoColours(strengths[unit * SIDE * SIDE + index] / 127)));
+  painted(canvas, () => paint(canvas, (index) => twoColours(strengths[unit * SIDE * SIDE + index] / 127)));
   element("layer").append(canvas);
 }
 

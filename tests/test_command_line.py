@@ -132,8 +132,8 @@ def test_digits_of_the_data_are_shown_as_they_are(trained: TrainedProject) -> No
     done = trained.mnist("show", 7, 59_999)
     assert done.returncode == 0
     lines = done.stdout.splitlines()
-    assert lines[0] == f"image 7, a {digits.labels[7]}"
-    assert lines[29] == f"image 59999, a {digits.labels[59_999]}"
+    assert lines[0] == f"image 7, labelled {digits.labels[7]}"
+    assert lines[29] == f"image 59999, labelled {digits.labels[59_999]}"
     shown = np.array([[character != " " for character in line.ljust(56)[::2]] for line in lines[1:29]])
     assert np.array_equal(shown, digits.images[7].reshape(28, 28) >= 52)
 

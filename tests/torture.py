@@ -33,8 +33,8 @@ from tests.pipeline.test_pipeline import Clone
 from tests.recipe import DEFAULT, ROOT, random_digits, recipe
 from tests.stages.test_stages import Project
 
-STAGES = ("prepare", "train", "evaluate", "plots_page")
-OUTPUTS = ("data/prepared", "models", "metrics", "plots")
+STAGES = ("prepare", "train", "evaluate", "plots_page", "report")
+OUTPUTS = ("data/prepared", "models", "metrics", "plots", "reports")
 
 
 class Row(NamedTuple):

@@ -18,7 +18,7 @@ from mnist import idx
 from mnist.files import save_bytes
 from mnist.sources import RAW_FILES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from mnist.storage import load_model
-from stages.command import RAW
+from stages.command import RAW, RECORDED
 from tests.recipe import DEFAULT, ROOT, random_digits
 
 SMALL = {"hidden": [16], "epochs": 3, "batch_size": 20, "validation": 100}
@@ -33,6 +33,8 @@ class Project:
             digits = random_digits(count, seed=count)
             save_bytes(root / RAW / images.name, idx.encode(digits.images.reshape(count, 28, 28)))
             save_bytes(root / RAW / labels.name, idx.encode(digits.labels))
+        (root / "metrics").mkdir()
+        shutil.copy(ROOT / RECORDED, root / RECORDED)
         self.set(**SMALL)
 
     def copy_to(self, root: Path) -> "Project":
@@ -86,7 +88,7 @@ class Project:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("finished"))
-    project.run("prepare", "train", "evaluate", "plots_page")
+    project.run("prepare", "train", "evaluate", "plots_page", "report")
     return project
 
 
@@ -100,7 +102,7 @@ def test_every_stage_writes_what_dvc_yaml_says(finished: Project) -> None:
     outputs = [
         next(iter(out)) for stage in stages.values() for kind in ("outs", "metrics") for out in stage.get(kind, [])
     ]
-    written = finished.files("data", "models", "metrics", "plots")
+    written = finished.files("data", "models", "metrics", "plots", "reports").keys() - {str(RECORDED)}
     for output in outputs:
         assert any(name == output or name.startswith(output + "/") for name in written), output
     assert all(any(name == output or name.startswith(output + "/") for output in outputs) for name in written)
@@ -149,23 +151,23 @@ def test_the_same_stages_give_the_same_bytes(finished: Project, tmp_path: Path) 
 def test_only_evaluate_opens_the_test_images(project: Project) -> None:
     for file in (TEST_IMAGES, TEST_LABELS):
         (project.root / RAW / file.name).unlink()
-    project.run("prepare", "train")
+    project.run("prepare", "train", "report")
     assert project.fail("evaluate") == f"error: data/raw/{TEST_IMAGES.name}: No such file or directory\n"
 
 
 def test_without_validation_images_everything_works_and_nothing_is_told_of_them(project: Project) -> None:
     project.set(validation=0)
-    assert "validation accuracy" not in project.run("prepare", "train", "evaluate")
+    assert "validation accuracy" not in project.run("prepare", "train", "evaluate", "report")
     assert json.loads((project.root / "metrics/scores.json").read_text()).keys() == {"train", "test"}
 
 
 def test_all_notebook_choices_work_together(project: Project) -> None:
     notebook = yaml.safe_load((ROOT / "recipes/notebook.yaml").read_text())
     project.set(**notebook | {"epochs": 1})
-    project.run("prepare", "train", "evaluate")
+    project.run("prepare", "train", "evaluate", "report")
 
 
-@pytest.mark.parametrize("stage", ["download", "prepare", "train", "evaluate", "plots_page"])
+@pytest.mark.parametrize("stage", ["download", "prepare", "train", "evaluate", "plots_page", "report"])
 def test_nonsense_in_params_stops_every_stage_before_it_touches_anything(stage: str, project: Project) -> None:
     project.set(eta="abc")
     before = project.files(".")
