@@ -7,7 +7,7 @@ const IMAGES = bytes(DATA.examples.images);
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 
 const element = (id) => document.getElementById(id);
-const a = (digit) => `${digit === 8 ? "an" : "a"} ${digit}`;
+const withArticle = (digit) => `${digit === 8 ? "an" : "a"} ${digit}`;
 const exampleImage = (index) => IMAGES.subarray(index * SIDE * SIDE, (index + 1) * SIDE * SIDE);
 
 function make(tag, properties = {}, ...children) {
@@ -154,10 +154,10 @@ function setUpDrawing(network) {
     }
     element("seen").setAttribute("aria-label", image === null ? "Nothing is drawn yet" : "The digit, as the network sees it");
     element("reasons").setAttribute("aria-label",
-      image === null ? "Nothing is drawn yet" : `The digit, coloured by what speaks for and against ${a(shown)}`);
-    element("reasons-digit").textContent = shown < 0 ? "a digit" : a(shown);
+      image === null ? "Nothing is drawn yet" : `The digit, coloured by what speaks for and against ${withArticle(shown)}`);
+    element("reasons-digit").textContent = shown < 0 ? "a digit" : withArticle(shown);
     element("verdict").textContent = image === null
-      ? "Write a large 0 to 9 on the sheet." : `The network reads ${a(best)} (${(100 * outputs[best]).toFixed(1)} %).`;
+      ? "Write a large 0 to 9 on the sheet." : `The network reads ${withArticle(best)} (${(100 * outputs[best]).toFixed(1)} %).`;
     for (const id of ["undo", "clear", "save"]) element(id).disabled = strokes.length === 0;
   }
 
@@ -204,7 +204,7 @@ function setUpDrawing(network) {
       actual === digit && DATA.examples.predicted[index] === digit ? [index] : []);
     if (right.length === 0) continue;
     let next = 0;
-    const canvas = tile(`Take ${a(digit)}`);
+    const canvas = tile(`Take ${withArticle(digit)}`);
     painted(canvas, () => paintDigit(canvas, exampleImage(right[next])));
     const button = make("button", { type: "button" }, canvas);
     button.addEventListener("click", () => {
@@ -228,7 +228,7 @@ function setUpDrawing(network) {
 function exampleFigure(index) {
   const { number, actual, predicted, output, output_of_actual: missed } = DATA.examples;
   const right = actual[index] === predicted[index];
-  const canvas = tile(`Test image ${number[index]}, ${a(actual[index])}`);
+  const canvas = tile(`Test image ${number[index]}, ${withArticle(actual[index])}`);
   painted(canvas, () => paintDigit(canvas, exampleImage(index)));
   const caption = make("figcaption", {}, make("strong", {}, right ? String(actual[index]) : `${actual[index]}, not ${predicted[index]}`));
   const percents = (right ? [output] : [output, missed]).map((values) => (100 * values[index]).toFixed(1));
@@ -243,7 +243,7 @@ function showCell(button) {
   const count = Number(button.textContent);
   for (const other of document.querySelectorAll("#confusion button")) other.setAttribute("aria-pressed", String(other === button));
   element("cell-title").textContent = (actual === predicted
-    ? `The ${actual}, read right ${count === 1 ? "once" : `${count} times`}` : `The ${actual}, taken for ${a(predicted)} ${count === 1 ? "once" : `${count} times`}`)
+    ? `The ${actual}, read right ${count === 1 ? "once" : `${count} times`}` : `The ${actual}, taken for ${withArticle(predicted)} ${count === 1 ? "once" : `${count} times`}`)
     + (found.length < count ? `; ${found.length} of them` : "");
   element("cell-digits").replaceChildren(...found.map(exampleFigure));
   element("cell").hidden = false;

@@ -1,138 +1,23 @@
-"""The report in a real browser, as people use it: Chromium, without a window, driven by Playwright."""
+"""The report in a real browser, as people use it."""
 
-import base64
 import io
 import json
-import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser
 
-from mnist.activations import ACTIVATIONS
-from mnist.drawing import normalise
 from mnist.evaluation import EXAMPLE
 from mnist.files import load_array
-from mnist.network import Network
-from mnist.normalisation import NORMALIZERS, identity
-from mnist.randomness import generator
-from mnist.report import as_json
-from tests.handwriting import Written, ink_of, written
-from tests.recipe import random_digits, recipe
+from tests.browser.opened import DESKTOP, NEEDS_CHROMIUM, PEN, PHONE, Opened, hand
+from tests.handwriting import Written, written
 from tests.trained import TrainedProject
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None,
-    reason="the tests of the report's page need Chromium: `sudo apt-get install chromium`, or .ci/run, which does so",
-)
-
-DESKTOP = {"viewport": {"width": 1280, "height": 900}}
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
-PEN = 16 / 280  # the page's
-OUTPUTS = """([data, text]) => {
-    const network = new Network(data ?? DATA.network), images = bytes(text);
-    const image = (number) => images.subarray(784 * number, 784 * (number + 1));
-    return Array.from({length: images.length / 784}, (_, number) => [...network.forward(image(number)).at(-1).a]);
-}"""
-
-
-class Opened:
-    """The report in a tab, and all that it asked for or complained of."""
-
-    def __init__(self, context: BrowserContext, report: Path) -> None:
-        self.page: Page = context.new_page()
-        self.address = report.as_uri()
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.goto(self.address)
-        self.page.wait_for_selector("#accuracy-chart svg")
-
-    @property
-    def verdict(self) -> str:
-        return self.page.inner_text("#verdict")
-
-    def draw(self, sheet: Written) -> None:
-        """Draw with the mouse, on an empty sheet."""
-        self.page.evaluate("document.getElementById('clear').click()")
-        self.page.locator("#sheet").scroll_into_view_if_needed()
-        for stroke in sheet.strokes:
-            first, *rest = self.places(stroke)
-            self.page.mouse.move(*first)
-            self.page.mouse.down()
-            for place in rest:
-                self.page.mouse.move(*place)
-            self.page.mouse.up()
-        self.page.evaluate("new Promise(requestAnimationFrame)")
-
-    def places(self, stroke: list[tuple[float, float]]) -> list[tuple[float, float]]:
-        """Return where the points of a stroke are in the window."""
-        box = self.page.locator("#sheet").bounding_box()
-        assert box is not None
-        return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
-
-    def read(self) -> int:
-        """Return the digit that the page says it is."""
-        found = re.fullmatch(r"The network reads an? (\d) \(\d+\.\d %\)\.", self.verdict)
-        assert found, self.verdict
-        return int(found[1])
-
-    def saved(self) -> bytes:
-        """Save the drawing, and return the file."""
-        with self.page.expect_download() as download:
-            self.page.evaluate("document.getElementById('save').click()")
-        return Path(download.value.path()).read_bytes()
-
-    def colour(self, selector: str, name: str) -> list[int]:
-        shown = self.page.evaluate("([s, n]) => getComputedStyle(document.querySelector(s))[n]", [selector, name])
-        return [int(channel) for channel in re.findall(r"\d+", shown)[:3]]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def opened(browser: Browser, trained: TrainedProject, request: pytest.FixtureRequest) -> Iterator[Opened]:
-    """Return the report in a new tab: DESKTOP, or what the test's parameter says."""
-    context = browser.new_context(**getattr(request, "param", DESKTOP))
-    report = Opened(context, trained.report)
-    yield report
-    # Whatever a test has done: nothing was asked for but the page and files made in it, and nothing went wrong.
-    assert [url for url in report.requests if url != report.address and not url.startswith("blob:")] == []
-    assert report.complaints == []
-    context.close()
-
-
-@pytest.fixture(scope="module")
-def calculator(browser: Browser, trained: TrainedProject) -> Page:
-    """Return a tab for what only computes."""
-    return Opened(browser.new_context(), trained.report).page
-
-
-def text_of(values: np.ndarray) -> str:
-    """Return numbers as the page's `bytes` reads them."""
-    return base64.b64encode(values.tobytes()).decode()
-
-
-def hand(number: int) -> list[Written]:
-    """Return the ten digits as one hand writes them, upright."""
-    return [sheet for sheet in written(PEN) if sheet.style.endswith(f"hand {number}, upright")]
+pytestmark = NEEDS_CHROMIUM
 
 
 def test_the_page_opens_with_nothing_but_itself(opened: Opened) -> None:
@@ -176,7 +61,7 @@ def test_handwriting_is_read_by_the_page_and_by_the_command_alike(
     assert len({sheet.style.split(", ")[-1] for sheet in sheets}) == 5
     page, files = [], []
     for number, sheet in enumerate(sheets):
-        opened.draw(sheet)
+        opened.draw_at_once(sheet)
         outputs = opened.page.eval_on_selector_all(
             ".bars .value", "bars => bars.map((bar) => parseFloat(bar.textContent))"
         )
@@ -190,82 +75,6 @@ def test_handwriting_is_read_by_the_page_and_by_the_command_alike(
     for (answer, outputs), result in zip(page, command, strict=True):
         assert answer == result["digit"]
         assert np.abs(np.array(outputs) - 100 * np.array(result["outputs"])).max() < 1.5
-
-
-def test_the_networks_outputs_are_those_of_python(calculator: Page, trained: TrainedProject) -> None:
-    examples = load_array(trained.root / "plots/examples.npy")
-    images = np.concatenate([examples["image"][:200], random_digits(50).images, np.zeros((1, 784), np.uint8)])
-    outputs = calculator.evaluate(OUTPUTS, [None, text_of(images)])
-    expected = trained.model.network.forward(images)[-1].a
-    assert np.abs(np.array(outputs) - expected).max() < 1e-5
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        *({"activation": activation, "loss": "squared_error"} for activation in ACTIVATIONS),
-        *({"activation": activation, "bias": True} for activation in ACTIVATIONS),
-        {"normalize": "standardize", "hidden": [40]},
-        {"normalize": "min_max_by_position", "dtype": "float64"},
-        {"hidden": []},
-    ],
-    ids=str,
-)
-def test_every_kind_of_network_computes_what_it_does_in_python(changes: dict[str, Any], calculator: Page) -> None:
-    parameters, digits = recipe(**{"hidden": [30, 20]} | changes), random_digits(100)
-    normalisation = NORMALIZERS[parameters.normalize](iter([digits.images]))
-    network = Network.initialise(parameters, normalisation, generator(3, "weights"))
-    for biases in network.biases:
-        biases[:] = np.linspace(-1, 1, len(biases))
-    # One by one: the notebook's normalisation depends on the place in the batch, and a single image has the first.
-    expected = [network.forward(image[None])[-1].a[0].copy() for image in digits.images[:20]]
-    outputs = calculator.evaluate(OUTPUTS, [as_json(network), text_of(digits.images[:20])])
-    assert np.abs(np.array(outputs) - expected).max() < 1e-5
-
-
-@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
-def test_the_reasons_are_input_times_gradient(activation: str, calculator: Page) -> None:
-    parameters = recipe(hidden=[30, 20], activation=activation, dtype="float64", bias=True)
-    network = Network.initialise(parameters, identity(), generator(3, "weights"))
-    for weights in network.weights:
-        weights[:] = weights.astype(np.float32)  # as they are in the page
-    pixels = random_digits(1).images[0]
-    reasons = calculator.evaluate(
-        "([data, image]) => [...new Network(data).contributions(image, 7)]", [as_json(network), pixels.tolist()]
-    )
-
-    def lead(image: np.ndarray) -> float:
-        z = network.forward(image[None].astype(float))[-1].z[0]
-        return float(z[7] - z.mean())
-
-    for pixel in np.flatnonzero(pixels)[::60]:
-        step = np.zeros(784)
-        step[pixel] = 1e-4
-        slope = (lead(pixels + step) - lead(pixels - step)) / 2e-4
-        assert reasons[pixel] == pytest.approx(slope * pixels[pixel], rel=1e-3, abs=1e-6)
-
-
-def test_for_the_default_network_the_reasons_add_up_to_the_answer(calculator: Page, trained: TrainedProject) -> None:
-    image = load_array(trained.root / "plots/examples.npy")["image"][0]
-    reasons = calculator.evaluate("(image) => [...new Network(DATA.network).contributions(image, 3)]", image.tolist())
-    z = trained.model.network.forward(image[None])[-1].z[0]
-    assert sum(reasons) == pytest.approx(float(z[3] - z.mean()), rel=1e-4, abs=1e-4)
-
-
-def test_the_page_scales_and_centres_as_python_does(calculator: Page) -> None:
-    rng = np.random.default_rng(0)
-    inks = [rng.random(rng.integers(1, 70, 2)) ** power for power in (0.3, 1, 2) for _ in range(15)]
-    inks += [ink_of(sheet, 280) for sheet in hand(1)]
-    for ink in filter(lambda ink: (ink >= 0.5).any(), inks):
-        theirs = calculator.evaluate(
-            "([ink, height, width]) => [...normalise(new Float64Array(bytes(ink).buffer), height, width)]",
-            [text_of(ink), *ink.shape],
-        )
-        # A grey level apart at most, where a sum in another order falls to the other side of a half.
-        difference = np.abs(np.array(theirs) - normalise(ink).ravel())
-        assert difference.max() <= 1
-        assert np.count_nonzero(difference) <= 2
-    assert calculator.evaluate("normalise(new Float64Array(100).fill(0.4), 10, 10)") is None
 
 
 @pytest.mark.parametrize("opened", [PHONE], indirect=True)
