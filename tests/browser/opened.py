@@ -90,7 +90,7 @@ class Opened:
     def saved(self) -> bytes:
         """Save the drawing, and return the file."""
         with self.page.expect_download() as download:
-            self.page.evaluate("document.getElementById('save').click()")
+            self.page.click("#save")
         return Path(download.value.path()).read_bytes()
 
     def colour(self, selector: str, name: str) -> list[int]:
