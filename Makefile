@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # DVC runs each stage as `python -m ...`: the environment's python must be the one it finds.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all setup test torture bench bench-scale sweep exp-sweep schema constraints
+.PHONY: all setup test record torture bench bench-scale sweep exp-sweep schema constraints
 
 all: setup
 	$(BIN)/dvc repro
@@ -14,11 +14,12 @@ all: setup
 setup: $(VENV)/installed
 
 # The mark is made last, so that an installation that was cut off starts again.
-$(VENV)/installed: constraints.txt
+$(VENV)/installed: constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed, and this is $$($(PYTHON) -V). Try: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement constraints.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-index --no-build-isolation --editable .
 	touch $@
 
 test: setup
@@ -26,6 +27,11 @@ test: setup
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+# Make the results that are here the run that reports compare others with; commit metrics/recorded.json then.
+record: setup
+	$(BIN)/python -m stages.record
+	$(BIN)/dvc repro
 
 # Tries what sweeps/sweep.yaml says, on all cores.
 sweep: setup

@@ -2,6 +2,6 @@
 
 In reading order: `hyperparameters`, `idx`, `sources`, `normalisation`, `dataset`, `deformation`, `activations`,
 `losses`, `initializers`, `optimizers`, `schedules`, `network`, `evaluation`, `training`, `storage`, `checkpoints`,
-`pictures`. A module imports only those before it, and the small ones that all stand on: `errors`, `arrays`, `files`,
-`randomness`, `environment`.
+`pictures`, `drawing`, `report`, `__main__`. A module imports only those before it, and the small ones that all stand
+on: `errors`, `arrays`, `files`, `randomness`, `environment`.
 """

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist.arrays import ByteArray, FloatArray
-from mnist.dataset import CLASSES, Dataset, one_hot
+from mnist.dataset import CLASSES, PIXELS, Dataset, one_hot
 from mnist.losses import LOSSES
 from mnist.network import Layer, Network
 from mnist.normalisation import identity
@@ -84,6 +84,49 @@ def worst_mistakes(outputs: FloatArray, labels: ByteArray, count: int) -> NDArra
     lead = outputs.max(axis=1) - outputs[np.arange(len(labels)), labels]
     wrong = np.flatnonzero(outputs.argmax(axis=1) != labels)
     return wrong[np.argsort(-lead[wrong], kind="stable")[:count]]
+
+
+EXAMPLE = np.dtype(
+    [
+        ("number", "<i4"),
+        ("actual", "u1"),
+        ("predicted", "u1"),
+        ("output", "<f4"),
+        ("output_of_actual", "<f4"),
+        ("image", "u1", PIXELS),
+    ]
+)
+"""An image to look at: its number in the file, its class, the class it was taken for, the outputs of both, pixels."""
+
+
+def examples(outputs: FloatArray, dataset: Dataset, count: int) -> NDArray[np.void]:
+    """Return images to look at from each cell of the confusion matrix, at most `count` from each.
+
+    Mistakes come with the largest output first, images that are read right in the order of the file.
+
+    Parameters
+    ----------
+    outputs : FloatArray, shape (images, 10)
+        What `predict` returned.
+    dataset : Dataset
+        The images.
+    count : int
+
+    Returns
+    -------
+    ndarray of EXAMPLE, shape (at most 100 * count,)
+        Ordered by class, then by the class it was taken for.
+    """
+    predictions, largest = outputs.argmax(axis=1), outputs.max(axis=1)
+    wrong = predictions != dataset.labels
+    cells = dataset.labels.astype(np.int64) * CLASSES + predictions
+    order = np.argsort(np.where(wrong, -largest, 0), kind="stable")
+    chosen = np.concatenate([order[cells[order] == cell][:count] for cell in range(CLASSES**2)])
+    found = np.empty(len(chosen), EXAMPLE)
+    found["number"], found["actual"], found["predicted"] = chosen, dataset.labels[chosen], predictions[chosen]
+    found["output"], found["output_of_actual"] = largest[chosen], outputs[chosen, dataset.labels[chosen]]
+    found["image"] = dataset.images[chosen]
+    return found
 
 
 def _as_trained(network: Network) -> Network:

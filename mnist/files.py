@@ -98,11 +98,42 @@ def save_json(path: Path, value: dict[str, Any]) -> None:
     save_bytes(path, f"{text}\n".encode())
 
 
+def load_json(path: Path) -> dict[str, Any]:
+    """Return what `save_json` wrote; raises DamagedFileError where the file does not hold a JSON object."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise DamagedFileError(f"{path}: is damaged ({error}); `dvc repro` makes it again") from error
+    if not isinstance(value, dict):
+        raise DamagedFileError(f"{path}: should hold a table of names and values")
+    return value
+
+
 def save_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table with one line of names."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
     save_bytes(path, text.getvalue().encode())
+
+
+def load_numbers(path: Path, header: Sequence[str]) -> list[dict[str, float]]:
+    """Return the rows of a table of numbers that `save_csv` wrote under these names; raises DamagedFileError."""
+    rows = load_csv(path, header)
+    try:
+        return [{name: float(value) for name, value in row.items()} for row in rows]
+    except ValueError as error:
+        raise DamagedFileError(f"{path}: is damaged ({error}); `dvc repro --force` makes it again") from error
+
+
+def load_csv(path: Path, header: Sequence[str]) -> list[dict[str, str]]:
+    """Return the rows of a table that `save_csv` wrote under these names; raises DamagedFileError."""
+    try:
+        first, *rows = csv.reader(io.StringIO(path.read_text()), strict=True)
+        if first != list(header):
+            raise ValueError(f"it begins with {first}")
+        return [dict(zip(header, row, strict=True)) for row in rows]
+    except (ValueError, csv.Error) as error:
+        raise DamagedFileError(f"{path}: is damaged ({error}); `dvc repro --force` makes it again") from error
 
 
 _DIGESTS = "SHA256SUMS"

@@ -1,1 +1,4 @@
-"""The steps of the pipeline: `download`, `prepare`, `train`, `evaluate`; dvc.yaml says what each reads and writes."""
+"""The steps of the pipeline: `download`, `prepare`, `train`, `evaluate`, `report`.
+
+dvc.yaml says what each reads and writes.
+"""

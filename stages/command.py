@@ -13,6 +13,9 @@ from mnist.hyperparameters import Hyperparameters
 RAW = Path("data/raw")
 """Where the downloaded files are, for all recipes."""
 
+RECORDED = Path("metrics/recorded.json")
+"""The run that others are compared with: `stages.record` writes it, and git keeps it."""
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -44,6 +47,11 @@ class Workspace:
     def scores(self) -> Path:
         """The figures that experiments are compared by."""
         return self.root / "metrics/scores.json"
+
+    @property
+    def report(self) -> Path:
+        """All there is to see, on one page."""
+        return self.root / "reports/index.html"
 
     @property
     def plots(self) -> Path:

@@ -4,12 +4,13 @@ from mnist.dataset import load_prepared, prepared_kind, read_raw
 from mnist.evaluation import (
     EVALUATION_IMAGES,
     confusion_matrix,
+    examples,
     precision_and_recall,
     predict,
     score,
     worst_mistakes,
 )
-from mnist.files import check_digests, save_csv, save_json
+from mnist.files import check_digests, save_array, save_csv, save_json
 from mnist.hyperparameters import Hyperparameters
 from mnist.pictures import save_digits, save_weights
 from mnist.sources import TEST_IMAGES, TEST_LABELS, refuse_others
@@ -17,6 +18,7 @@ from mnist.storage import load_model
 from stages.command import RAW, Workspace, run
 
 MISTAKES = 40
+EXAMPLES = 12
 
 
 def evaluate(parameters: Hyperparameters, workspace: Workspace) -> None:
@@ -45,6 +47,7 @@ def evaluate(parameters: Hyperparameters, workspace: Workspace) -> None:
     save_json(workspace.scores, metrics)
     pairs = [(names[actual], names[taken]) for actual, taken in zip(test.labels, predictions, strict=True)]
     save_csv(workspace.plots / "predictions.csv", ("actual", "predicted"), pairs)
+    save_array(workspace.plots / "examples.npy", examples(outputs, test, EXAMPLES))
 
     worst = worst_mistakes(outputs, test.labels, MISTAKES)
     captions = [f"{actual}, not {taken}" for actual, taken in (pairs[image] for image in worst)]

@@ -1,4 +1,4 @@
-"""Make the page that `dvc plots show` fills in, the scripts that draw within it, so that it opens without internet.
+"""Make the page that `dvc plots show` fills in, and the scripts that draw in it and in the report, without internet.
 
 DVC's own page loads them from the web. Here they come from the package vl-convert-python, which brings them along.
 """
@@ -30,8 +30,10 @@ PAGE = """<!DOCTYPE html>
 
 
 def plots_page(_: Hyperparameters, workspace: Workspace) -> None:
-    """Write the page."""
-    page = PAGE.replace("SCRIPTS", vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed"))
+    """Write the scripts, and the page with them."""
+    scripts = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed")
+    page = PAGE.replace("SCRIPTS", scripts)
+    save_bytes(workspace.plots / "vega.js", scripts.encode())
     save_bytes(workspace.plots / "page.html", page.encode())
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import yaml
 
 import mnist
 from mnist.hyperparameters import Hyperparameters
+from stages.report import PIECES
 from tests.recipe import ROOT
 
 PIPELINES = ["dvc.yaml", "recipes/dvc.yaml", "sweeps/dvc.yaml"]
@@ -33,6 +35,7 @@ LIBRARIES = dict.fromkeys(("pooch", "requests", "urllib3", "tqdm"), "sources") |
     "safetensors": "storage",
     "threadpoolctl": "environment",
     "PIL": "pictures",
+    "jinja2": "report",
 }
 # Likewise for sweeps: who proposes, who runs, who certifies are each known to one module.
 SWEEP_LIBRARIES = {
@@ -109,6 +112,19 @@ def test_a_stage_depends_on_exactly_the_code_it_runs(name: str, stage: dict[str,
     if name in BY_FINGERPRINT:
         code = BY_FINGERPRINT[name]
     assert {dependency for dependency in stage["deps"] if dependency.endswith(".py")} == code
+
+
+def test_the_report_depends_on_all_pieces_of_its_page() -> None:
+    report = next(stage for _, name, stage in STAGES if name == "report")
+    pieces = {str(path.relative_to(ROOT)) for path in PIECES.iterdir()}
+    assert {dependency for dependency in report["deps"] if dependency.startswith("report/")} == pieces
+
+
+def test_the_run_to_compare_with_is_the_committed_one() -> None:
+    recorded = json.loads(committed("metrics/recorded.json"))
+    message = "after `dvc repro`, `make record` writes metrics/recorded.json; commit it with dvc.lock and metrics/"
+    assert recorded["metrics"] == json.loads(committed("metrics/scores.json")), message
+    assert recorded["parameters"] == yaml.safe_load(committed("params.yaml")), message
 
 
 def test_every_hyperparameter_but_those_of_evaluation_is_one_that_training_depends_on() -> None:

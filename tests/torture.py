@@ -34,8 +34,8 @@ from tests.recipe import DEFAULT, ROOT, random_digits, recipe
 from tests.stages.test_stages import Project
 from tests.sweeps import faults
 
-STAGES = ("prepare", "train", "evaluate", "plots_page")
-OUTPUTS = ("data/prepared", "models", "metrics", "plots")
+STAGES = ("prepare", "train", "evaluate", "plots_page", "report")
+OUTPUTS = ("data/prepared", "models", "metrics", "plots", "reports")
 
 
 class Row(NamedTuple):

@@ -213,7 +213,8 @@ def test_two_repros_at_once_end_with_one_good_result(clone: Clone) -> None:
 
 
 @pytest.mark.parametrize(
-    "output", ["models/model.safetensors", "metrics/scores.json", "data/prepared/train_images.npy"]
+    "output",
+    ["models/model.safetensors", "metrics/scores.json", "data/prepared/train_images.npy", "reports/index.html"],
 )
 def test_an_output_that_is_damaged_is_made_again(output: str, clone: Clone) -> None:
     before = clone.read(output)
@@ -234,9 +235,9 @@ def test_a_second_repro_has_nothing_to_do(clone: Clone) -> None:
 
 def test_a_forced_repro_gives_the_same_bytes(clone: Clone) -> None:
     output = clone.run("dvc", "repro", "--force")
-    # Nothing stands between plots_page and the others, and DVC may run it before them.
+    # Nothing stands between plots_page and those before the report, and DVC may run it before them.
     ran = stages_run(output)
-    assert [stage for stage in ran if stage != "plots_page"] == ["download", "prepare", "train", "evaluate"]
+    assert [stage for stage in ran if stage != "plots_page"] == ["download", "prepare", "train", "evaluate", "report"]
     assert ran.count("plots_page") == 1
     assert clone.run("git", "status", "--porcelain") == ""
 
@@ -244,11 +245,11 @@ def test_a_forced_repro_gives_the_same_bytes(clone: Clone) -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        (["eta=0.05"], ["train", "evaluate"]),
-        (["batch_size=50", "epochs=1"], ["train", "evaluate"]),
-        (["activation=sigmoid", "hidden=[30,20]"], ["train", "evaluate"]),
-        (["evaluation_images=raw"], ["evaluate"]),
-        (["validation=2500", "eta=1e-2"], ["prepare", "train", "evaluate"]),
+        (["eta=0.05"], ["train", "evaluate", "report"]),
+        (["batch_size=50", "epochs=1"], ["train", "evaluate", "report"]),
+        (["activation=sigmoid", "hidden=[30,20]"], ["train", "evaluate", "report"]),
+        (["evaluation_images=raw"], ["evaluate", "report"]),
+        (["validation=2500", "eta=1e-2"], ["prepare", "train", "evaluate", "report"]),
     ],
     ids=str,
 )

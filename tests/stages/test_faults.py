@@ -14,9 +14,9 @@ import pytest
 from tests.recipe import ROOT
 from tests.stages.test_stages import Project
 
-STAGES = ["prepare", "train", "evaluate", "plots_page"]
+STAGES = ["prepare", "train", "evaluate", "plots_page", "report"]
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # linux/prctl.h, linux/capability.h
-OUTPUTS = ("data", "models", "metrics", "plots")
+OUTPUTS = ("data", "models", "metrics", "plots", "reports")
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from mnist.dataset import CLASS_NAMES
 from mnist.files import save_bytes
 from mnist.sources import DATASETS, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from mnist.storage import load_model
-from stages.command import RAW
+from stages.command import RAW, RECORDED
 from tests.recipe import DEFAULT, ROOT, random_digits
 
 SMALL = {"hidden": [16], "epochs": 3, "batch_size": 20, "validation": 100}
@@ -34,6 +34,8 @@ class Project:
             digits = random_digits(count, seed=count)
             save_bytes(root / RAW / images, idx.encode(digits.images.reshape(count, 28, 28)))
             save_bytes(root / RAW / labels, idx.encode(digits.labels))
+        (root / "metrics").mkdir()
+        shutil.copy(ROOT / RECORDED, root / RECORDED)
         self.set(**SMALL)
 
     def copy_to(self, root: Path) -> "Project":
@@ -87,7 +89,7 @@ class Project:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("finished"))
-    project.run("prepare", "train", "evaluate", "plots_page")
+    project.run("prepare", "train", "evaluate", "plots_page", "report")
     return project
 
 
@@ -101,7 +103,7 @@ def test_every_stage_writes_what_dvc_yaml_says(finished: Project) -> None:
     outputs = [
         next(iter(out)) for stage in stages.values() for kind in ("outs", "metrics") for out in stage.get(kind, [])
     ]
-    written = finished.files("data", "models", "metrics", "plots")
+    written = finished.files("data", "models", "metrics", "plots", "reports").keys() - {str(RECORDED)}
     for output in outputs:
         assert any(name == output or name.startswith(output + "/") for name in written), output
     assert all(any(name == output or name.startswith(output + "/") for output in outputs) for name in written)
@@ -150,20 +152,20 @@ def test_the_same_stages_give_the_same_bytes(finished: Project, tmp_path: Path) 
 def test_only_evaluate_opens_the_test_images(project: Project) -> None:
     for file in (TEST_IMAGES, TEST_LABELS):
         (project.root / RAW / file).unlink()
-    project.run("prepare", "train")
+    project.run("prepare", "train", "report")
     assert project.fail("evaluate") == f"error: data/raw/{TEST_IMAGES}: No such file or directory\n"
 
 
 def test_without_validation_images_everything_works_and_nothing_is_told_of_them(project: Project) -> None:
     project.set(validation=0)
-    assert "validation accuracy" not in project.run("prepare", "train", "evaluate")
+    assert "validation accuracy" not in project.run("prepare", "train", "evaluate", "report")
     assert json.loads((project.root / "metrics/scores.json").read_text()).keys() == {"train", "test"}
 
 
 def test_all_notebook_choices_work_together(project: Project) -> None:
     notebook = yaml.safe_load((ROOT / "recipes/notebook.yaml").read_text())
     project.set(**notebook | {"epochs": 1})
-    project.run("prepare", "train", "evaluate")
+    project.run("prepare", "train", "evaluate", "report")
 
 
 def test_another_data_set_goes_through_the_same_stages_under_its_own_names(project: Project) -> None:
@@ -182,7 +184,7 @@ def test_another_data_set_goes_through_the_same_stages_under_its_own_names(proje
     assert scores["test"]["classes"] == list(CLASS_NAMES["fashion-mnist"])
 
 
-@pytest.mark.parametrize("stage", ["download", "prepare", "train", "evaluate", "plots_page"])
+@pytest.mark.parametrize("stage", ["download", "prepare", "train", "evaluate", "plots_page", "report"])
 def test_nonsense_in_params_stops_every_stage_before_it_touches_anything(stage: str, project: Project) -> None:
     project.set(eta="abc")
     before = project.files(".")
