@@ -5,10 +5,12 @@ import math
 import numpy as np
 import pytest
 
+from mnist.dataset import Dataset
 from mnist.evaluation import (
     EVALUATION_IMAGES,
     Score,
     confusion_matrix,
+    examples,
     precision_and_recall,
     predict,
     score,
@@ -65,3 +67,20 @@ def test_raw_evaluation_leaves_pixels_as_they_are_and_keeps_the_weights() -> Non
     assert EVALUATION_IMAGES["normalized"](NETWORK) is NETWORK
     bars = (digits.images > 100).astype(np.uint8)
     np.testing.assert_allclose(raw.forward(bars)[-1].a, NETWORK.forward(bars * 255)[-1].a)
+
+
+def test_examples_are_the_surest_mistakes_and_the_first_right_ones_of_each_cell() -> None:
+    labels = np.array([0, 0, 0, 1, 0, 1], np.uint8)
+    outputs = np.zeros((6, 10))
+    for image, (digit, output) in enumerate([(0, 0.5), (0, 0.9), (1, 0.6), (1, 0.7), (1, 0.8), (0, 0.9)]):
+        outputs[image, digit] = output
+        outputs[image, labels[image]] = max(outputs[image, labels[image]], 0.1)
+    found = examples(outputs, Dataset(random_digits(6).images, labels), 1)
+    # Cells in order: 0 as 0 (images 0, 1), 0 as 1 (2, 4), 1 as 0 (5), 1 as 1 (3).
+    assert found["number"].tolist() == [0, 4, 5, 3]
+    assert found["actual"].tolist() == [0, 0, 1, 1]
+    assert found["predicted"].tolist() == [0, 1, 0, 1]
+    np.testing.assert_allclose(found["output"], [0.5, 0.8, 0.9, 0.7])
+    np.testing.assert_allclose(found["output_of_actual"], [0.5, 0.1, 0.1, 0.7])
+    np.testing.assert_array_equal(found["image"], random_digits(6).images[[0, 4, 5, 3]])
+    assert len(examples(outputs, Dataset(random_digits(6).images, labels), 12)) == 6

@@ -24,6 +24,8 @@ from mnist.files import (
     atomic_write,
     check_digests,
     load_array,
+    load_json,
+    load_numbers,
     release_pages,
     save_array,
     save_bytes,
@@ -354,3 +356,26 @@ def test_an_array_that_is_not_of_a_file_has_nothing_to_let_go(monkeypatch: pytes
     monkeypatch.setattr("mnist.files._LARGE", 0)
     release_pages(values := np.ones(5))
     assert values.sum() == 5
+
+
+def test_tables_and_json_come_back(tmp_path: Path) -> None:
+    save_csv(tmp_path / "table.csv", ("a", "b"), [(1, 0.25), (2, float("nan"))])
+    first, second = load_numbers(tmp_path / "table.csv", ("a", "b"))
+    assert first == {"a": 1, "b": 0.25}
+    assert np.isnan(second["b"])
+    save_json(tmp_path / "value.json", {"a": [1, "b"]})
+    assert load_json(tmp_path / "value.json") == {"a": [1, "b"]}
+
+
+@pytest.mark.parametrize("text", ["", "a\n1\n", "a,b\n1\n", "a,b\n1,x\n", 'a,b\n1,"2', "a,b\n1,2,3\n", "\xff"])
+def test_a_damaged_table_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(DamagedFileError, match=r"table\.csv: is damaged"):
+        load_numbers(tmp_path / "table.csv", ("a", "b"))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "nan", "\xff", "[" * 100_000])
+def test_damaged_json_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "value.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(DamagedFileError, match=r"value\.json: "):
+        load_json(tmp_path / "value.json")
