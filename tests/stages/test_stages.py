@@ -182,6 +182,10 @@ def test_another_data_set_goes_through_the_same_stages_under_its_own_names(proje
         assert {line["actual"] for line in csv.DictReader(file)} == set(CLASS_NAMES["fashion-mnist"])
     scores = json.loads((project.root / "metrics/scores.json").read_text())
     assert scores["test"]["classes"] == list(CLASS_NAMES["fashion-mnist"])
+    project.run("report")
+    page = (project.root / "reports/index.html").read_text()
+    assert "of the test images are read right" in page
+    assert all(f'<th scope="row">{name}</th>' in page for name in CLASS_NAMES["fashion-mnist"])
 
 
 @pytest.mark.parametrize("stage", ["download", "prepare", "train", "evaluate", "plots_page", "report"])
