@@ -91,7 +91,8 @@ class Cluster:
         limit : float
             Seconds after which the worker is stopped.
         """
-        name = f"{key}-{uuid.uuid4().hex}"
+        # One name for all, by which the scheduler knows them for many of a kind, and gives one to a free worker only.
+        name = f"trial-{uuid.uuid4().hex}"
         future = self._client.submit(_call, self._topic, name, function, *arguments, key=name, pure=False)
         self._running[name] = _Running(key, future, limit, submitted=time.monotonic())
         future.add_done_callback(self._ended.put)
@@ -227,6 +228,7 @@ def local(workers: int, payload: object, scratch: Path) -> Iterator[Cluster]:
     """
     _be_quiet()
     settings = {
+        "distributed.scheduler.worker-saturation": 1.0,
         "temporary-directory": str(scratch),
         # Dask has workers give every freed array back to the system, which makes training take half as long again.
         "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,

@@ -1,5 +1,7 @@
 """The memory of a sweep: Optuna proposes trials and stops bad ones, and its journal on disk keeps all that happened."""
 
+import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ import numpy as np
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.space import Axis, Choices, Sweep, Values
@@ -90,7 +92,7 @@ def opened(folder: Path, sweep: Sweep) -> Iterator["Study"]:
     try:
         journal = folder / "journal.log"
         _cut_torn_line(journal)
-        yield Study(journal, lock, sweep)
+        yield Study(journal, sweep)
     finally:
         lock.release()
 
@@ -98,10 +100,11 @@ def opened(folder: Path, sweep: Sweep) -> Iterator["Study"]:
 class Study:
     """All trials of a sweep; use it inside `opened`."""
 
-    def __init__(self, journal: Path, lock: filelock.BaseFileLock, sweep: Sweep) -> None:
+    def __init__(self, journal: Path, sweep: Sweep) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._sweep = sweep
-        self._storage = JournalStorage(JournalFileBackend(str(journal), _OpenedLock(lock)))
+        self._journal = _Journal(journal)
+        self._storage = JournalStorage(self._journal)
         self._study = optuna.create_study(
             storage=self._storage,
             study_name=_NAME,
@@ -139,13 +142,16 @@ class Study:
         compared = leg.losses if self._sweep.settings.objective == "validation_loss" else leg.accuracies
         objective = float(np.mean(compared))
         trial.asked.report(objective, leg.epochs)
-        return self._goes_on(trial)
+        goes_on = self._goes_on(trial)
+        self._journal.flush()
+        return goes_on
 
     def fail(self, trial: Trial, reason: str, *, seconds: float = 0, timed_out: bool = False) -> None:
         """Record that a trial came to no end, and why."""
         failure = {"reason": reason, "timed out": timed_out, "seconds": round(trial.seconds + seconds, 3)}
         trial.asked.set_user_attr("failure", failure)
         self._tell(trial, TrialState.FAIL)
+        self._journal.flush()
 
     def row(self, trial: Trial) -> Row:
         """Return what is known of a trial."""
@@ -194,18 +200,26 @@ class Study:
         return self._study.get_trials(deepcopy=False, states=states or None)
 
 
-class _OpenedLock(JournalFileOpenLock):
-    """The lock of the folder as Optuna wants it. Optuna's own outlive a process that is killed; the system's do not."""
+class _Journal(JournalFileBackend):
+    """Optuna's journal for one process: no lock, which a killed one would leave, and on disk once a step.
 
-    def __init__(self, lock: filelock.BaseFileLock) -> None:
-        self._lock = lock
+    Optuna waits for the disk at each entry, several times a trial.
+    """
 
-    def acquire(self) -> bool:
-        self._lock.acquire()
-        return True
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self._path = path
 
-    def release(self) -> None:
-        self._lock.release()
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Write entries, a line each."""
+        lines = [json.dumps(log, separators=(",", ":")) + "\n" for log in logs]
+        with self._path.open("ab") as file:
+            file.write("".join(lines).encode())
+
+    def flush(self) -> None:
+        """Bring all entries to disk."""
+        with self._path.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def _cut_torn_line(journal: Path) -> None:
