@@ -243,7 +243,7 @@ function showCell(button) {
   const count = Number(button.textContent);
   for (const other of document.querySelectorAll("#confusion button")) other.setAttribute("aria-pressed", String(other === button));
   element("cell-title").textContent = (actual === predicted
-    ? `The ${actual}, read right ${count === 1 ? "once" : `${count} times`}` : `The ${actual}, taken for ${withArticle(predicted)} ${count === 1 ? "once" : `${count} times`}`)
+    ? `The ${actual}, read right ${count === 1 ? "once" : `${count} times`}` : `The ${actual}, taken for ${withArticle(predicted)}: ${count === 1 ? "once" : `${count} times`}`)
     + (found.length < count ? `; ${found.length} of them` : "");
   element("cell-digits").replaceChildren(...found.map(exampleFigure));
   element("cell").hidden = false;
