@@ -244,7 +244,7 @@ function showCell(button) {
   const count = Number(button.textContent);
   for (const other of document.querySelectorAll("#confusion button")) other.setAttribute("aria-pressed", String(other === button));
   element("cell-title").textContent = (actual === predicted
-    ? `The ${NAMES[actual]}, read right ${count === 1 ? "once" : `${count} times`}` : `The ${NAMES[actual]}, taken for ${withArticle(predicted)} ${count === 1 ? "once" : `${count} times`}`)
+    ? `The ${NAMES[actual]}, read right ${count === 1 ? "once" : `${count} times`}` : `The ${NAMES[actual]}, taken for ${withArticle(predicted)}: ${count === 1 ? "once" : `${count} times`}`)
     + (found.length < count ? `; ${found.length} of them` : "");
   element("cell-digits").replaceChildren(...found.map(exampleFigure));
   element("cell").hidden = false;

@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -214,17 +215,19 @@ def _dvc(*words: str, check: bool = True) -> str:
     """Run DVC and return what it prints."""
     # Its workers run stages with the `python` that they find.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    done = subprocess.run(  # noqa: S603 (DVC, with words that are checked)
-        [sys.executable, "-m", "dvc", *words],
-        env=os.environ | {"PATH": path},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-m", "dvc", *words]
+    environment = os.environ | {"PATH": path}
+    # Into a file: workers that DVC starts would keep a pipe open for as long as they live.
+    with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as told:
+        done = subprocess.run(  # noqa: S603 (DVC, with words that are checked)
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=printed, stderr=told, text=True, check=False
+        )
+        printed.seek(0)
+        told.seek(0)
+        output, errors = printed.read(), told.read()
     if check and done.returncode:
-        raise QueueError(f"dvc {' '.join(words)}: {done.stderr.strip()[-500:] or done.stdout.strip()[-500:]}")
-    return done.stdout
+        raise QueueError(f"dvc {' '.join(words)}: {(errors or output).strip()[-500:]}")
+    return output
 
 
 def main() -> None:
