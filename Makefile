@@ -53,6 +53,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.race --batch-size 1000
 	OPENBLAS_CORETYPE=Haswell $(BIN)/python -m benchmarks.race
 	$(BIN)/python -m benchmarks.accuracy
+	$(BIN)/python -m benchmarks.deforming
 	$(BIN)/python -m benchmarks.cold
 
 # Time and memory up to six million images (10 GB on disk for a while) and 3000 units, in a quarter of an hour.
