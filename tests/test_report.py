@@ -116,7 +116,7 @@ def test_without_validation_and_deformation_nothing_is_told_of_them(results: Res
 
 
 def test_a_network_without_mistakes_gets_a_page_too(results: Results) -> None:
-    right = [{"actual": digit, "predicted": digit} for digit in range(10)]
+    right = [{"actual": digit, "predicted": digit} for digit in "0123456789"]
     scores = {"test": {"accuracy": 1.0, "loss": 0.001}}
     text = words(page_of(results, predictions=right, examples=np.empty(0, EXAMPLE), scores=scores))
     assert "100.00 % of the test digits are read right" in text
