@@ -66,7 +66,8 @@ def grid(points: int) -> None:
     """Compare the three ways to try points of the sweep's grid, 8 epochs each and no pruning."""
     print("| way | points | seconds | trials an hour |\n|---|---|---|---|")
     sweep = load(halving=0, points=points)
-    with tempfile.TemporaryDirectory() as folder:
+    # A worker of DVC's may still be writing when all is over.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         clone = Path(folder) / "clone"
         _run(Path(), "git", "clone", "--quiet", ".", str(clone))
         (clone / "data").mkdir(exist_ok=True)
