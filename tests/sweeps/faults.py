@@ -207,12 +207,17 @@ def faults_in(folder: Path) -> list[str]:
 
 def _faults_of(sweep: Sweep, row: Row) -> Iterator[str]:
     odd = int(row.values["rotation"]) if row.values["eta"] == ODD_ETA else 0
-    expected = {RAISES: "a fault of the code", HANGS: "stopped after", KILLS_ITS_WORKER: "each worker that ran it died"}
+    died = ("failed", "each worker that ran it died")
+    expected = {
+        RAISES: [("failed", "a fault of the code")],
+        # It runs for so long that whoever kills workers at random may hit each that it is given, which is true as well.
+        HANGS: [("timed out", "stopped after"), died],
+        KILLS_ITS_WORKER: [died],
+    }
     if odd in expected or row.values["eta"] == DIVERGES:
-        state = "timed out" if odd == HANGS else "failed"
-        reason = expected.get(odd, "training diverged") if row.values["eta"] != DIVERGES else "training diverged"
-        if row.state != state or reason not in row.reason:
-            yield f"should be {state}, {reason}"
+        allowed = [("failed", "training diverged")] if row.values["eta"] == DIVERGES else expected[odd]
+        if not any(row.state == state and reason in row.reason for state, reason in allowed):
+            yield f"should be one of {allowed}"
     else:
         yield from _faults_of_good(sweep, row)
 
