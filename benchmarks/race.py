@@ -122,7 +122,9 @@ def markdown(rows: list[Row]) -> str:
 
 def chart(rows: list[Row], title: str) -> dict[str, Any]:
     """Return a Vega-Lite chart of the ratios."""
-    values = [row._asdict() | {"label": f"{row.ratio:.2f}"} for row in rows]
+    # Without the losses: where there is none, it is no number that JSON knows.
+    figures = ("name", "ratio", "lowest_ratio", "highest_ratio")
+    values = [{figure: getattr(row, figure) for figure in figures} | {"label": f"{row.ratio:.2f}"} for row in rows]
     names = {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 220}}
     across = {"type": "quantitative", "scale": {"type": "log"}, "title": "time for the same work (logarithmic)"}
     return {

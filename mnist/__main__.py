@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    network = _load(arguments.model).network
+    model = _load(arguments.model)
     results: list[dict[str, Any]] = []
     for name in arguments.pictures:
         try:
@@ -77,12 +77,12 @@ def _predict(arguments: argparse.Namespace) -> int:
         except OSError as error:
             results.append({"picture": name, "error": error.strerror or str(error)})
         else:
-            outputs = network.forward(seen.reshape(1, -1))[-1].a[0]
+            outputs = model.network.forward(seen.reshape(1, -1))[-1].a[0]
             results.append({"picture": name, "digit": int(outputs.argmax()), "outputs": outputs.tolist()})
             if arguments.show:
                 print(_as_text(seen), file=sys.stderr if arguments.json else sys.stdout)
         if not arguments.json:
-            _print_result(results[-1])
+            _print_result(results[-1], model.class_names)
     if arguments.json:
         print(json.dumps(results, indent=2))
     return int(any("error" in result for result in results))
@@ -99,13 +99,15 @@ def _see(name: str) -> ByteArray:
     return read_digit(read_grey(io.BytesIO(data)))
 
 
-def _print_result(result: dict[str, Any]) -> None:
+def _print_result(result: dict[str, Any], names: Sequence[str]) -> None:
     if "error" in result:
         print(f"{result['picture']}: {result['error']}", file=sys.stderr)
         return
     outputs = result["outputs"]
     first, second = np.argsort(outputs)[:-3:-1]
-    print(f"{result['picture']}: {first}  (output {outputs[first]:.3f}; next {second}: {outputs[second]:.3f})")
+    print(
+        f"{result['picture']}: {names[first]}  (output {outputs[first]:.3f}; next {names[second]}: {outputs[second]:.3f})"
+    )
 
 
 def _summary(arguments: argparse.Namespace) -> int:
