@@ -105,9 +105,8 @@ def _print_result(result: dict[str, Any], names: Sequence[str]) -> None:
         return
     outputs = result["outputs"]
     first, second = np.argsort(outputs)[:-3:-1]
-    print(
-        f"{result['picture']}: {names[first]}  (output {outputs[first]:.3f}; next {names[second]}: {outputs[second]:.3f})"
-    )
+    runner_up = f"next {names[second]}: {outputs[second]:.3f}"
+    print(f"{result['picture']}: {names[first]}  (output {outputs[first]:.3f}; {runner_up})")
 
 
 def _summary(arguments: argparse.Namespace) -> int:
