@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import queue
+import signal
 import time
 import uuid
 import warnings
@@ -205,6 +206,9 @@ class _Payload(WorkerPlugin):
 
     def setup(self, worker: distributed.Worker) -> None:
         _be_quiet()
+        if worker.nanny:
+            # Ctrl-C in a terminal reaches workers too; their parent ends them in order.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         if (code := _code()) != self._code:
             raise ClusterError(
                 f"the worker {worker.address} has another version of the project than this machine ({code}, not "
