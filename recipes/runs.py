@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -68,11 +69,19 @@ def in_parallel(work: Callable[[Item], Result], items: Iterable[Item], jobs: int
     # Several small products at a time are faster on a core each than one after another on all of them.
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     # A fresh interpreter for each: only then does NumPy look at these variables.
-    with multiprocessing.get_context("spawn").Pool(jobs, _leave_interrupts_to_the_parent) as pool:
+    with multiprocessing.get_context("spawn").Pool(jobs, _live_as_long_as_the_parent) as pool:
         yield from pool.imap_unordered(work, items)
         pool.close()
         pool.join()
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _live_as_long_as_the_parent() -> None:
+    """Leave Ctrl-C to the parent, and end when it is killed, instead of an hour later with a result for nobody."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_after_the_parent, daemon=True).start()
+
+
+def _end_after_the_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)

@@ -1,13 +1,19 @@
 """The ladder from the notebook to the default recipe, and the runs over seeds that measure it."""
 
 import math
+import os
 import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from mnist.files import save_bytes
 from mnist.hyperparameters import HyperparameterError, Hyperparameters
 from recipes.choices import SEEDS, load_choices
 from recipes.ladder import Rung, chart, markdown
@@ -108,3 +114,47 @@ def test_the_recorded_runs_are_of_five_seeds_a_rung() -> None:
     for name in RUNGS:
         runs = load_runs(ROOT / f"recipes/ladder/{name}/runs.csv")
         assert [run.seed for run in runs] == [1, 2, 3, 4, 5]
+
+
+# Each job tells the number of its process and works until somebody ends it.
+STUDY = """
+import sys
+from pathlib import Path
+from recipes.runs import in_parallel
+from tests.test_recipes import work_on
+
+if __name__ == "__main__":
+    list(in_parallel(work_on, [Path(sys.argv[1])], 1))
+"""
+
+
+def work_on(file: Path) -> None:
+    save_bytes(file, str(os.getpid()).encode())
+    time.sleep(600)
+
+
+def test_workers_do_not_outlive_a_study_that_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "study.py").write_text(STUDY)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    study = subprocess.Popen([sys.executable, tmp_path / "study.py", tmp_path / "worker"], env=environment)
+    wait_until((tmp_path / "worker").exists)
+    worker = int((tmp_path / "worker").read_text())
+    assert is_alive(worker)
+    study.kill()
+    study.wait()
+    wait_until(lambda: not is_alive(worker))
+
+
+def is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
