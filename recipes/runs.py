@@ -1,7 +1,6 @@
 """Many runs of the pipeline: several at a time, in silence, each kept so that an interrupted study goes on."""
 
 import contextlib
-import csv
 import io
 import multiprocessing
 import os
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from mnist.environment import THREAD_VARIABLES
-from mnist.files import save_csv
+from mnist.files import load_numbers, save_csv
 from mnist.hyperparameters import Hyperparameters
 from mnist.training import Epoch
 from stages.checkpoint import name_of
@@ -49,8 +48,8 @@ def trained(parameters: Hyperparameters) -> Iterator[Trained]:
         start = time.perf_counter()
         train_network(parameters, workspace)
         seconds = round(time.perf_counter() - start, 1)
-        with workspace.history.open() as file:
-            history = [Epoch(int(epoch), *map(float, figures)) for epoch, *figures in list(csv.reader(file))[1:]]
+        rows = load_numbers(workspace.history, Epoch._fields)
+        history = [Epoch(int(epoch), *figures) for epoch, *figures in map(dict.values, rows)]
         yield Trained(workspace, history, seconds)
 
 

@@ -5,7 +5,6 @@ finished seed is kept in `recipes/runs/`, so that an interrupted study goes on w
 """
 
 import argparse
-import csv
 import json
 import math
 import os
@@ -16,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mnist.files import save_csv
+from mnist.files import load_numbers, save_csv
 from mnist.hyperparameters import Hyperparameters
 from recipes.runs import in_parallel, kept, trained
 from stages.command import told_in_words
@@ -38,9 +37,8 @@ class Run(NamedTuple):
 
 
 def load_runs(path: Path) -> list[Run]:
-    """Return the runs of a table that this command wrote."""
-    with path.open() as file:
-        return [Run(int(seed), *map(float, figures)) for seed, *figures in list(csv.reader(file))[1:]]
+    """Return the runs of a table that this command wrote; raises DamagedFileError where it is not one."""
+    return [Run(int(seed), *figures) for seed, *figures in map(dict.values, load_numbers(path, Run._fields))]
 
 
 def run_once(recipe: Path, seed: int) -> Run:
