@@ -1,11 +1,23 @@
-"""What follows a layer's matrix product: each function beside its derivative."""
+"""What follows a layer's matrix product: each function beside its derivative.
+
+Results go where `out` says, as with NumPy's own functions, because new arrays are not free: large ones come from the
+system page by page.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from mnist.arrays import FloatArray
+
+
+class Function(Protocol):
+    """(z) -> a: the activation `a` of the pre-activation `z`, in a new array or in `out`, of the same shape."""
+
+    def __call__(self, z: FloatArray, /, out: FloatArray | None = None) -> FloatArray:
+        """Return a."""
 
 
 @dataclass(frozen=True)
@@ -16,42 +28,47 @@ class Activation:
     ----------
     value : (z) -> a
         The activation `a` of the pre-activation `z`.
-    derivative : (z, a) -> da/dz
-        From whichever of the two is cheaper; both have the same shape, and so has the result.
+    derivative : (z, a, out) -> da/dz
+        From whichever of `z` and `a` is cheaper, written into `out`, which may be `z`; all have the same shape.
     """
 
-    value: Callable[[FloatArray], FloatArray]
-    derivative: Callable[[FloatArray, FloatArray], FloatArray]
+    value: Function
+    derivative: Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
 
-def sigmoid(z: FloatArray) -> FloatArray:
+def sigmoid(z: FloatArray, /, out: FloatArray | None = None) -> FloatArray:
     """Return 1 / (1 + exp(-z)), written as (1 + tanh(z / 2)) / 2 because tanh never overflows."""
-    a: FloatArray = np.tanh(0.5 * z)
+    a: FloatArray = np.multiply(z, 0.5, out=out)
+    np.tanh(a, out=a)
     a += 1
     a *= 0.5
     return a
 
 
-def _sigmoid_derivative(_: FloatArray, a: FloatArray) -> FloatArray:
-    return a * (1 - a)
+def _sigmoid_derivative(_: FloatArray, a: FloatArray, out: FloatArray) -> FloatArray:
+    np.subtract(1, a, out=out)
+    out *= a
+    return out
 
 
-def _sigmoid_rounded_derivative(z: FloatArray, _: FloatArray) -> FloatArray:
+def _sigmoid_rounded_derivative(z: FloatArray, _: FloatArray, out: FloatArray) -> FloatArray:
     """The notebook's: r (1 - r) with r = sigmoid(z rounded to an integer, half to even)."""
-    r = sigmoid(np.rint(z))
-    return r * (1 - r)
+    r = sigmoid(np.rint(z, out=out), out=out)
+    r *= 1 - r
+    return r
 
 
-def _tanh_derivative(_: FloatArray, a: FloatArray) -> FloatArray:
-    return 1 - a * a
+def _tanh_derivative(_: FloatArray, a: FloatArray, out: FloatArray) -> FloatArray:
+    np.multiply(a, a, out=out)
+    return np.subtract(1, out, out=out)
 
 
-def _relu(z: FloatArray) -> FloatArray:
-    return np.maximum(z, 0)
+def _relu(z: FloatArray, /, out: FloatArray | None = None) -> FloatArray:
+    return np.maximum(z, 0, out=out)
 
 
-def _relu_derivative(z: FloatArray, _: FloatArray) -> FloatArray:
-    return (z > 0).astype(z.dtype)
+def _relu_derivative(_: FloatArray, a: FloatArray, out: FloatArray) -> FloatArray:
+    return np.greater(a, 0, out=out)
 
 
 ACTIVATIONS: dict[str, Activation] = {
@@ -63,14 +80,15 @@ ACTIVATIONS: dict[str, Activation] = {
 """`activation` in params.yaml -> the function."""
 
 
-def softmax(z: FloatArray) -> FloatArray:
+def softmax(z: FloatArray, /, out: FloatArray | None = None) -> FloatArray:
     """Return exp(z) / sum(exp(z)) over each row of `z` (images, classes), shifted so that exp never overflows."""
-    a: FloatArray = np.exp(z - z.max(axis=1, keepdims=True))
+    a: FloatArray = np.subtract(z, z.max(axis=1, keepdims=True), out=out)
+    np.exp(a, out=a)
     a /= a.sum(axis=1, keepdims=True)
     return a
 
 
-OUTPUTS: dict[str, Callable[[FloatArray], FloatArray]] = {
+OUTPUTS: dict[str, Function] = {
     "softmax": softmax,
     **{name: activation.value for name, activation in ACTIVATIONS.items()},
 }

