@@ -52,9 +52,11 @@ class Strength(NamedTuple):
     smoothness: float
 
     @classmethod
-    def of(cls, parameters: Hyperparameters) -> Self:
-        """Return what a recipe asks for."""
-        return cls(*(getattr(parameters, name) for name in cls._fields))
+    def of(cls, parameters: Hyperparameters, progress: float = 0) -> Self:
+        """Return what a recipe asks for after the part `progress` (0..1) of its epochs."""
+        full = cls(*(getattr(parameters, name) for name in cls._fields))
+        left = 1 - parameters.fading * progress
+        return cls(*(left * value for value in full))._replace(smoothness=full.smoothness)
 
 
 def deform(images: ByteArray, strength: Strength, rng: np.random.Generator) -> ByteArray:

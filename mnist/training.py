@@ -124,13 +124,15 @@ def _train_epoch(
     order = ORDERS[parameters.order](len(training), parameters.batch_size, state.shuffling)
     epoch = len(state.history)
     total = Score()
-    for chunk in _one_ahead(_chunks(training, order, parameters, state.deformation)):
+    strength = Strength.of(parameters, epoch / parameters.epochs)
+    for chunk in _one_ahead(_chunks(training, order, parameters, strength, state.deformation)):
         total += _train_chunk(state, chunk, epoch + total.images / len(order), len(order), parameters)
         _check_finite(epoch, parameters, total.loss_sum)
         yield Progress(epoch + 1, total.images, total.loss, total.accuracy)
     held_out = _measure(state.network, validation, parameters)
     # What the last update did has been in no score yet.
-    last = _measure(state.network, chunk, parameters)
+    *_, batch = chunk.chunks(parameters.batch_size)
+    last = _measure(state.network, batch, parameters)
     _check_finite(epoch, parameters, (last + held_out).loss_sum, state.network.theta)
     state.history.append(
         Epoch(
@@ -146,10 +148,13 @@ def _train_epoch(
 
 
 def _chunks(
-    training: Dataset, order: NDArray[np.int64], parameters: Hyperparameters, rng: np.random.Generator
+    training: Dataset,
+    order: NDArray[np.int64],
+    parameters: Hyperparameters,
+    strength: Strength,
+    rng: np.random.Generator,
 ) -> Iterator[Dataset]:
     """Yield the images of an epoch in their order, some batches at a time, deformed where the recipe says so."""
-    strength = Strength.of(parameters)
     size = parameters.batch_size * max(1, _CHUNK // parameters.batch_size)
     for start in range(0, len(order), size):
         chosen = order[start : start + size]

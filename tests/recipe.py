@@ -36,6 +36,7 @@ DEFAULT: dict[str, Any] = {
     "shift": 0,
     "elastic": 0,
     "smoothness": 4,
+    "fading": 0,
     "evaluation_images": "normalized",
 }
 

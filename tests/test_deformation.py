@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist.deformation import Strength, deform, resample, source_positions
-from tests.recipe import random_digits
+from tests.recipe import random_digits, recipe
 
 OFF = Strength(rotation=0, scaling=0, shear=0, shift=0, elastic=0, smoothness=4)
 ON = Strength(rotation=15, scaling=0.15, shear=0.15, shift=1, elastic=0.8, smoothness=4)
@@ -144,3 +144,11 @@ def test_mass_is_kept_within_what_scaling_changes() -> None:
     assert (np.abs(kept - 1) < 0.5).all()
     still = deform(images, OFF._replace(rotation=15, shear=0.15, shift=1), np.random.default_rng(0)).sum(axis=1)
     np.testing.assert_allclose(still / blob.sum(), 1, atol=0.02)
+
+
+def test_deformations_fade_in_a_straight_line_and_keep_their_smoothness() -> None:
+    parameters = recipe(**ON._asdict(), fading=0.6)
+    np.testing.assert_allclose(Strength.of(parameters), ON)
+    half = Strength.of(parameters, 0.5)
+    np.testing.assert_allclose(half, [10.5, 0.105, 0.105, 0.7, 0.56, 4])
+    assert Strength.of(parameters, 1).rotation == pytest.approx(6)

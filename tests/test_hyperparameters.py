@@ -17,7 +17,7 @@ SHIPPED = [ROOT / "params.yaml", *(path for path in ROOT.glob("recipes/*.yaml") 
 FIELDS = Hyperparameters.model_fields
 
 COUNTS = ["seed", "validation", "epochs", "batch_size"]
-NUMBERS = ["eta", "alpha", "weight_decay", "rotation", "scaling", "shear", "shift", "elastic", "smoothness"]
+NUMBERS = ["eta", "alpha", "weight_decay", "rotation", "scaling", "shear", "shift", "elastic", "smoothness", "fading"]
 NAMES = {
     key: schema["enum"] for key, schema in Hyperparameters.model_json_schema()["properties"].items() if "enum" in schema
 }

@@ -57,5 +57,6 @@ def test_the_recipe_names_all_choices_of_the_notebook() -> None:
         "shift": 0,
         "elastic": 0,
         "smoothness": 4,
+        "fading": 0,
         "evaluation_images": "raw",
     }

@@ -11,7 +11,7 @@ from mnist.hyperparameters import Hyperparameters
 from mnist.losses import LOSSES
 from mnist.normalisation import unit
 from mnist.optimizers import MOMENTUM_RULES
-from mnist.training import DivergedError, TrainingState, train
+from mnist.training import DivergedError, Epoch, Progress, TrainingState, train
 from tests.recipe import random_digits, recipe
 
 TRAINING, VALIDATION = random_digits(230), random_digits(50, seed=1)
@@ -159,3 +159,14 @@ def test_a_batch_may_be_as_large_as_the_training_set_but_not_larger() -> None:
     assert trained(small(batch_size=230)).history
     with pytest.raises(DatasetError, match="batch_size = 231: there are only 230 training images"):
         trained(small(batch_size=231))
+
+
+@pytest.mark.parametrize("fading", [0, 1])
+def test_deformations_have_gone_by_the_end_where_they_fade(fading: int) -> None:
+    def last_epoch(**changes: Any) -> Progress:
+        parameters = recipe(epochs=1000, batch_size=50, **changes)
+        state = TrainingState.initial(parameters, unit([]))
+        state.history += [Epoch(number, 0.0, 0.0, 0.0, 0.0, 0.1) for number in range(1, 1000)]
+        return list(train(state, random_digits(50), VALIDATION, parameters))[-1]
+
+    assert (last_epoch(shift=20, fading=fading) == last_epoch()) == bool(fading)
