@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from benchmarks.charts import save_chart
 from benchmarks.contestants import CONTESTANTS, missing
 from benchmarks.machine import describe_machine, kernels
 from benchmarks.work import Work
 from mnist.files import save_csv
+from stages.charts import save_chart
 from stages.command import told_in_words
 
 RESULTS = Path("benchmarks/results")

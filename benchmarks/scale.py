@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
-from benchmarks.charts import save_chart
 from benchmarks.machine import describe_machine
 from benchmarks.race import PROJECT, RESULTS, race, rows_of
 from mnist import idx
@@ -26,6 +25,7 @@ from mnist.deformation import Strength, deform
 from mnist.files import atomic_write, save_csv
 from mnist.hyperparameters import Hyperparameters, read_yaml
 from mnist.sources import TRAIN_IMAGES, TRAIN_LABELS
+from stages.charts import save_chart
 from stages.command import RAW, told_in_words
 
 COUNTS = (60_000, 600_000, 6_000_000)

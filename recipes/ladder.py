@@ -1,14 +1,12 @@
 """Bring the runs of all rungs together: a table (CSV, and Markdown on the screen) and a picture of it."""
 
-import json
 import statistics
 from typing import Any, NamedTuple
 
-import vl_convert
-
-from mnist.files import save_bytes, save_csv
+from mnist.files import save_csv
 from recipes.rungs import LADDER, load_rungs
 from recipes.seeds import Run, load_runs
+from stages.charts import save_chart
 from stages.command import told_in_words
 
 TABLE = LADDER / "ladder.csv"
@@ -94,7 +92,7 @@ def main() -> None:
         rungs = [Rung.of(name, load_runs(LADDER / name / "runs.csv")) for name in load_rungs()]
         print(markdown(rungs))
         save_csv(TABLE, Rung._fields, rungs)
-        save_bytes(PICTURE, vl_convert.vegalite_to_svg(json.dumps(chart(rungs))).encode())
+        save_chart(PICTURE, chart(rungs))
 
 
 if __name__ == "__main__":

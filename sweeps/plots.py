@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import vl_convert
 
-from mnist.files import save_bytes
+from stages.charts import save_chart
 from sweeps.space import Axis, Choices, Sweep
 from sweeps.study import Row, best_of
 
@@ -31,8 +30,7 @@ _SMALLEST = 1e-6
 def save(folder: Path, sweep: Sweep, rows: list[Row]) -> None:
     """Write trials.svg, parallel.svg and parameters.svg."""
     for name, chart in {"trials": over_trials, "parallel": parallel, "parameters": by_parameter}.items():
-        svg = vl_convert.vegalite_to_svg(json.dumps(_page(chart(sweep, rows))))
-        save_bytes(folder / f"{name}.svg", svg.encode())
+        save_chart(folder / f"{name}.svg", _page(chart(sweep, rows)))
 
 
 def over_trials(sweep: Sweep, rows: list[Row]) -> Chart:
