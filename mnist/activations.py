@@ -82,7 +82,10 @@ ACTIVATIONS: dict[str, Activation] = {
 
 def softmax(z: FloatArray, /, out: FloatArray | None = None) -> FloatArray:
     """Return exp(z) / sum(exp(z)) over each row of `z` (images, classes), shifted so that exp never overflows."""
-    a: FloatArray = np.subtract(z, z.max(axis=1, keepdims=True), out=out)
+    # The largest of ten long rows is found in a fifth of the time of as many short ones: 9 instead of 47 of the 84
+    # microseconds for 1000 images. The sum stays as it is, because its last bit depends on the order.
+    largest = np.ascontiguousarray(z.T).max(axis=0)
+    a: FloatArray = np.subtract(z, largest[:, np.newaxis], out=out)
     np.exp(a, out=a)
     a /= a.sum(axis=1, keepdims=True)
     return a

@@ -140,7 +140,9 @@ class Hyperparameters(CheckedFile):
     shift: Number = Field(ge=0, le=28, description="moved by up to so many pixels each way; 0: off")
     elastic: Number = Field(ge=0, le=28, description="warped: each point moves by so many pixels on average; 0: off")
     smoothness: Number = Field(gt=0, le=28, description="over how many pixels neighbouring points are warped alike")
-    fading: Number = Field(ge=0, le=1, description="the part of all this that is gone by the last epoch; 0: none")
+    fading: Number = Field(
+        ge=0, le=1, description="the part of rotation to elastic that is gone by the last epoch; 0: none"
+    )
 
     evaluation_images: Literal["normalized", "raw"] = Field(
         description="evaluate on images normalised as in training or, as the notebook did, on raw ones"

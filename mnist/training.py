@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ REDUCTIONS: dict[str, Callable[[int], float]] = {"mean": lambda count: 1 / count
 
 # Images prepared at a time, a few milliseconds of work for each of the two threads.
 _CHUNK = 2000
+
+T = TypeVar("T")
 
 
 class DivergedError(MnistError):
@@ -124,8 +126,7 @@ def _train_epoch(
     order = ORDERS[parameters.order](len(training), parameters.batch_size, state.shuffling)
     epoch = len(state.history)
     total = Score()
-    strength = Strength.of(parameters, epoch / parameters.epochs)
-    for chunk in _one_ahead(_chunks(training, order, parameters, strength, state.deformation)):
+    for chunk in one_ahead(prepared(training, order, epoch, parameters, state.deformation)):
         total += _train_chunk(state, chunk, epoch + total.images / len(order), len(order), parameters)
         _check_finite(epoch, parameters, total.loss_sum)
         yield Progress(epoch + 1, total.images, total.loss, total.accuracy)
@@ -141,20 +142,17 @@ def _train_epoch(
             train_accuracy=total.accuracy,
             validation_loss=held_out.loss,
             validation_accuracy=held_out.accuracy,
-            eta=_eta(epoch, parameters),
+            eta=eta_after(epoch, parameters),
         )
     )
     yield Progress(epoch + 1, total.images, total.loss, total.accuracy)
 
 
-def _chunks(
-    training: Dataset,
-    order: NDArray[np.int64],
-    parameters: Hyperparameters,
-    strength: Strength,
-    rng: np.random.Generator,
+def prepared(
+    training: Dataset, order: NDArray[np.int64], epochs_done: int, parameters: Hyperparameters, rng: np.random.Generator
 ) -> Iterator[Dataset]:
     """Yield the images of an epoch in their order, some batches at a time, deformed where the recipe says so."""
+    strength = Strength.of(parameters, epochs_done / parameters.epochs)
     size = parameters.batch_size * max(1, _CHUNK // parameters.batch_size)
     for start in range(0, len(order), size):
         chosen = order[start : start + size]
@@ -163,7 +161,7 @@ def _chunks(
         yield Dataset(deform(images, strength, rng) if parameters.deforms else images, training.labels[chosen])
 
 
-def _one_ahead(chunks: Iterator[Dataset]) -> Iterator[Dataset]:
+def one_ahead(chunks: Iterator[T]) -> Iterator[T]:
     """Yield the same, each made in a thread while the one before it is used."""
     with ThreadPoolExecutor(max_workers=1) as thread:
         upcoming = thread.submit(next, chunks, None)
@@ -172,7 +170,8 @@ def _one_ahead(chunks: Iterator[Dataset]) -> Iterator[Dataset]:
             yield chunk
 
 
-def _eta(epochs_done: float, parameters: Hyperparameters) -> float:
+def eta_after(epochs_done: float, parameters: Hyperparameters) -> float:
+    """Return the learning rate after so many epochs and parts of one, as the schedule has it."""
     return parameters.eta * SCHEDULES[parameters.schedule](epochs_done / parameters.epochs)
 
 
@@ -189,7 +188,7 @@ def _train_chunk(
     outputs = []
     for start in range(0, len(chunk), parameters.batch_size):
         batch = slice(start, start + parameters.batch_size)
-        eta = _eta(epochs_done + start / epoch_images, parameters)
+        eta = eta_after(epochs_done + start / epoch_images, parameters)
         outputs.append(_step(state, chunk.images[batch], targets[batch], eta, parameters))
     return Score.of(Layer(*map(np.concatenate, zip(*outputs, strict=True))), targets, parameters.loss)
 
