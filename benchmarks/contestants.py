@@ -4,11 +4,12 @@ What a library needs only once (copies in its own types, compiling) is done befo
 """
 
 import importlib.metadata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from benchmarks.notebook import notebook_epochs
+from benchmarks.peers import JaxState, jax_network, torch_network
 from benchmarks.work import Work
 from mnist.arrays import FloatArray
 from mnist.environment import blas_threads
@@ -58,12 +59,7 @@ def _torch(work: Work, *, compiled: bool) -> Iterator[float]:
 
     parameters = work.parameters
     images, labels = torch.from_numpy(work.inputs()), torch.from_numpy(work.training.labels.astype(np.int64))
-    linear = [torch.nn.Linear(*weights.shape, bias=False) for weights in work.first_weights()]
-    for layer, weights in zip(linear, work.first_weights(), strict=True):
-        layer.weight.data[:] = torch.from_numpy(weights.T)
-    model = torch.nn.Sequential(linear[0], torch.nn.ReLU(), linear[1], torch.nn.ReLU(), linear[2])
-    # Fused: the fastest of its three ways to update on a CPU.
-    descent = torch.optim.SGD(model.parameters(), parameters.eta, momentum=parameters.alpha, nesterov=True, fused=True)
+    model, descent = torch_network(work)
 
     def loss_of(x: "torch.Tensor", y: "torch.Tensor") -> "torch.Tensor":
         return torch.nn.functional.cross_entropy(model(x), y)
@@ -116,31 +112,14 @@ def jax_scan(work: Work) -> Iterator[float]:
 
     parameters = work.parameters
     images, labels = jnp.asarray(work.inputs()), jnp.asarray(work.training.labels.astype(np.int32))
-    weights = [jnp.asarray(layer) for layer in work.first_weights()]
-    velocities = [jnp.zeros_like(layer) for layer in weights]
+    state, step = jax_network(work)
 
-    def loss_of(weights: list[jax.Array], x: jax.Array, y: jax.Array) -> jax.Array:
-        for layer in weights[:-1]:
-            x = jax.nn.relu(x @ layer)
-        logarithms = jax.nn.log_softmax(x @ weights[-1])
-        return -jnp.take_along_axis(logarithms, y[:, None], axis=1).mean()
+    def step_on(state: JaxState, batch: jax.Array) -> tuple[JaxState, jax.Array]:
+        return step(state, (images[batch], labels[batch], parameters.eta))
 
-    def step(
-        carried: tuple[list[jax.Array], list[jax.Array]], batch: jax.Array
-    ) -> tuple[tuple[list[jax.Array], list[jax.Array]], jax.Array]:
-        weights, velocities = carried
-        loss, gradients = jax.value_and_grad(loss_of)(weights, images[batch], labels[batch])
-        velocities = [parameters.alpha * v - parameters.eta * g for v, g in zip(velocities, gradients, strict=True)]
-        weights = [
-            w + parameters.alpha * v - parameters.eta * g
-            for w, v, g in zip(weights, velocities, gradients, strict=True)
-        ]
-        return (weights, velocities), loss
-
-    epoch = jax.jit(lambda carried, batches: jax.lax.scan(step, carried, batches), donate_argnums=0)
-    carried = (weights, velocities)
+    epoch = jax.jit(lambda state, batches: jax.lax.scan(step_on, state, batches), donate_argnums=0)
     for order in work.orders():
-        carried, losses = epoch(carried, order.reshape(-1, parameters.batch_size))
+        state, losses = epoch(state, order.reshape(-1, parameters.batch_size))
         yield float(losses.mean())
 
 
@@ -164,7 +143,10 @@ CONTESTANTS: dict[str, tuple[Contestant, str]] = {
 """Name -> who, and the package that they need, as pip calls it."""
 
 
-def missing() -> dict[str, str]:
-    """Return those who cannot run here, with the package that is not installed."""
-    installed = {distribution.name.lower() for distribution in importlib.metadata.distributions()}
-    return {name: package for name, (_, package) in CONTESTANTS.items() if package not in installed}
+def installed(contestants: Mapping[str, tuple[object, str]]) -> list[str]:
+    """Return the names of those who can run here, and say of the others which package they lack."""
+    packages = {distribution.name.lower() for distribution in importlib.metadata.distributions()}
+    for name, (_, package) in contestants.items():
+        if package not in packages:
+            print(f"{name} does not run: `pip install {package}` brings what it needs")
+    return [name for name, (_, package) in contestants.items() if package in packages]

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from benchmarks.contestants import CONTESTANTS, missing
+from benchmarks.contestants import CONTESTANTS, installed
 from benchmarks.machine import describe_machine, kernels
 from benchmarks.work import Work
 from mnist.files import save_csv
@@ -52,8 +52,9 @@ class Row(NamedTuple):
 def contestant(name: str, work: dict[str, Any], cores: int) -> Iterator[Connection]:
     """Start a process that trains an epoch whenever it is sent something, and answers with a Turn."""
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, name, work, cores), daemon=True)
-    process.start()
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, name, work), daemon=True)
+    with _on_cores(cores):
+        process.start()
     theirs.close()
     try:
         yield ours
@@ -62,10 +63,24 @@ def contestant(name: str, work: dict[str, Any], cores: int) -> Iterator[Connecti
         process.join()
 
 
-def _serve(connection: Connection, name: str, work: dict[str, Any], cores: int) -> None:
-    # Everybody starts as many threads as they think right for these cores; not on Linux, for all there are.
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+@contextmanager
+def _on_cores(count: int) -> Iterator[None]:
+    """Have what starts in this context see so many cores, and start as many threads as it thinks right for them.
+
+    Elsewhere than on Linux, which alone can do that, it sees all there are.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    all_cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(all_cores)[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, all_cores)
+
+
+def _serve(connection: Connection, name: str, work: dict[str, Any]) -> None:
     train, _ = CONTESTANTS[name]
     try:
         epochs = train(Work.load(**work))
@@ -155,16 +170,14 @@ def main() -> None:
     arguments = parser.parse_args()
     if min(arguments.batch_size, arguments.cores, arguments.rounds) < 1:
         parser.error("--batch-size, --cores and --rounds should be 1 or more")
-    absent = missing()
-    for name, package in absent.items():
-        print(f"{name} does not run: `pip install {package}` brings what it needs")
     with told_in_words():
-        names = [name for name in CONTESTANTS if name not in absent]
-        turns = race(names, {"batch_size": arguments.batch_size}, arguments.cores, arguments.rounds)
+        turns = race(installed(CONTESTANTS), {"batch_size": arguments.batch_size}, arguments.cores, arguments.rounds)
     rows = rows_of(turns, steps=-(-IMAGES // arguments.batch_size))
     kind = f"batch {arguments.batch_size}, {arguments.cores} core{'s' if arguments.cores > 1 else ''}"
-    print(f"{kind}: {describe_machine()}\n\n{markdown(rows)}\n")
     file = RESULTS / f"race-batch{arguments.batch_size}-cores{arguments.cores}-{kernels()}"
+    if threads := os.environ.get("OPENBLAS_NUM_THREADS"):
+        kind, file = f"{kind}, OPENBLAS_NUM_THREADS={threads}", file.with_name(f"{file.name}-threads{threads}")
+    print(f"{kind}: {describe_machine()}\n\n{markdown(rows)}\n")
     save_csv(file.with_suffix(".csv"), Row._fields, rows)
     save_chart(file.with_suffix(".svg"), chart(rows, kind))
 

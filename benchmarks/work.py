@@ -3,22 +3,30 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist.arrays import FloatArray
+from mnist.arrays import ByteArray, FloatArray
 from mnist.dataset import ORDERS, Dataset, one_hot, read_raw
 from mnist.environment import blas_threads
 from mnist.hyperparameters import Hyperparameters
 from mnist.normalisation import NORMALIZERS, Normalisation
 from mnist.randomness import generator
 from mnist.sources import TRAIN_IMAGES, TRAIN_LABELS
-from mnist.training import TrainingState, train
+from mnist.training import TrainingState, eta_after, one_ahead, prepared, train
 from stages.command import RAW
 
 RECIPE = Path("params.yaml")
+
+
+class Chunk(NamedTuple):
+    """Some batches, ready for a library that takes float32: images (n, 784), labels (n,), and eta for each batch."""
+
+    images: FloatArray
+    labels: ByteArray
+    etas: list[float]
 
 
 @dataclass(frozen=True)
@@ -28,8 +36,7 @@ class Work:
     Attributes
     ----------
     parameters : Hyperparameters
-        The recipe: the network of params.yaml, on the images as they are, with a constant eta and no weight decay,
-        which every library means differently.
+        The recipe. Its weight decay should be 0, because every library means that differently.
     training : Dataset
         Training images, uint8.
     """
@@ -39,7 +46,10 @@ class Work:
 
     @classmethod
     def load(cls, batch_size: int = 100, hidden: tuple[int, ...] = (100, 100), images: int = 60_000) -> Self:
-        """Return the work on the first `images` of MNIST, which `make` has downloaded."""
+        """Return the work of the race, on the first `images` of MNIST, which `make` has downloaded.
+
+        It is the network of params.yaml on images as they are, with a constant eta.
+        """
         plain = dict.fromkeys(("rotation", "scaling", "shear", "shift", "elastic", "weight_decay", "validation"), 0)
         parameters = Hyperparameters.load(
             RECIPE, **plain, schedule="constant", batch_size=batch_size, hidden=list(hidden), epochs=10**6
@@ -74,10 +84,30 @@ class Work:
                 if progress.epoch == len(state.history):
                     yield progress.loss
 
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield the images of all epochs in their order, deformed as the recipe says and normalised.
+
+        Each chunk is made in a thread while the one before it is used, by the same code that makes this project's.
+        """
+        return one_ahead(self._chunks())
+
+    def _chunks(self) -> Iterator[Chunk]:
+        parameters, state = self.parameters, self.state()
+        for epoch in range(parameters.epochs):
+            order = ORDERS[parameters.order](len(self.training), parameters.batch_size, state.shuffling)
+            done = 0
+            for some in prepared(self.training, order, epoch, parameters, state.deformation):
+                starts = range(done, done + len(some), parameters.batch_size)
+                etas = [eta_after(epoch + start / len(order), parameters) for start in starts]
+                yield Chunk(self._normalised(some.images), some.labels, etas)
+                done += len(some)
+
     def inputs(self) -> FloatArray:
         """Return all images normalised: what other libraries take, made for them before the clock starts."""
-        images = self.training.images.astype(np.float32)
-        return self.normalisation.astype("float32")(images, out=images)
+        return self._normalised(self.training.images)
+
+    def _normalised(self, images: ByteArray) -> FloatArray:
+        return self.normalisation.astype("float32")(images, out=np.empty(images.shape, np.float32))
 
     def targets(self) -> FloatArray:
         """Return all labels, one-hot."""
