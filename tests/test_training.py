@@ -1,6 +1,7 @@
 """The training loop: one update by hand, the same bits twice, resuming, divergence, what each option changes."""
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -159,6 +160,18 @@ def test_a_batch_may_be_as_large_as_the_training_set_but_not_larger() -> None:
     assert trained(small(batch_size=230)).history
     with pytest.raises(DatasetError, match="batch_size = 231: there are only 230 training images"):
         trained(small(batch_size=231))
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_python_switches_threads_as_before_when_training_is_over(complete: bool) -> None:
+    usual, state = sys.getswitchinterval(), TrainingState.initial(small(), unit([]))
+    steps = train(state, TRAINING, NOTHING, small())
+    next(steps)
+    assert sys.getswitchinterval() < usual
+    if complete:
+        list(steps)
+    del steps
+    assert sys.getswitchinterval() == usual
 
 
 @pytest.mark.parametrize("fading", [0, 1])
