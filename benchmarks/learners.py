@@ -1,36 +1,33 @@
-"""Who learns: each trains by a recipe of params.yaml's kind, some 2000 images for each `next`, and yields its weights.
+"""Who learns: each trains by the recipe of its work, 2000 images for each `next`, and yields its weights.
 
 The first `next` trains nothing: it builds and compiles, and yields the first weights. PyTorch and JAX get their images
-deformed and normalised by this project, in a thread beside their own, so that only training is compared.
+deformed and normalised by this project, in a thread beside their own; this project normalises while it trains.
 """
 
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from benchmarks.machine import cores
 from benchmarks.peers import jax_network, torch_network
 from benchmarks.work import Chunk, Work
 from mnist.arrays import FloatArray
-from mnist.dataset import PIXELS, Dataset
-from mnist.environment import blas_threads
-from mnist.training import train
+from mnist.dataset import PIXELS
 
 
 def project(work: Work) -> Iterator[list[FloatArray]]:
     """Train with `mnist`."""
-    state, nothing = work.state(), Dataset(work.training.images[:0], work.training.labels[:0])
-    with blas_threads(state.network.architecture.largest_product(work.parameters.batch_size)):
+    state = work.state()
+    yield state.network.weights
+    for _ in work.train(state):
         yield state.network.weights
-        for _ in train(state, work.training, nothing, work.parameters):
-            yield state.network.weights
 
 
 def torch_eager(work: Work) -> Iterator[list[FloatArray]]:
-    """Train with PyTorch as people write it."""
+    """Train with PyTorch, which leaves a core to the thread that deforms."""
     import torch  # noqa: PLC0415  (a peer is imported in its own process alone)
 
-    # On two cores, beside the thread that deforms, 1.7 s to 98 % instead of the 3.6 s of as many threads as it likes.
-    torch.set_num_threads(1)
+    torch.set_num_threads(max(1, cores() - 1))
     model, descent = torch_network(work)
     weights = [layer.weight.detach().numpy().T for layer in model if isinstance(layer, torch.nn.Linear)]
     yield weights
@@ -46,7 +43,7 @@ def torch_eager(work: Work) -> Iterator[list[FloatArray]]:
 
 
 def jax_scan(work: Work) -> Iterator[list[FloatArray]]:
-    """Train with JAX, 2000 images compiled into one loop."""
+    """Train with JAX, the batches of a chunk compiled into one loop; all chunks should be of one size."""
     import jax  # noqa: PLC0415
     import jax.numpy as jnp  # noqa: PLC0415
 
@@ -58,9 +55,8 @@ def jax_scan(work: Work) -> Iterator[list[FloatArray]]:
         return [np.array(layer) for layer in state[0]]
 
     state, step = jax_network(work)
-    learn = jax.jit(lambda state, chunk: jax.lax.scan(step, state, chunk), donate_argnums=0)
-    first = next(work.chunks())
-    learn = learn.lower(state, batches(first)).compile()
+    scan = jax.jit(lambda state, chunk: jax.lax.scan(step, state, chunk), donate_argnums=0)
+    learn = scan.lower(state, batches(next(work.chunks()))).compile()
     yield weights()
     for chunk in work.chunks():
         state, _ = learn(state, batches(chunk))

@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+import sys
 from pathlib import Path
 
 from mnist.environment import describe_environment
@@ -18,10 +19,13 @@ def describe_machine() -> str:
         *(f"{blas['internal_api']} {blas['version']}" for blas in environment["blas"]),
     ]
     versions += [f"{package} {version}" for package in _PEERS if (version := _version(package))]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return (
-        f"{_processor()}, {cores} cores, {kernels()} kernels; Python {platform.python_version()}, {', '.join(versions)}"
-    )
+    versions = [f"Python {platform.python_version()}", *versions]
+    return f"{_processor()}, {cores()} cores, {kernels()} kernels; {', '.join(versions)}"
+
+
+def cores() -> int:
+    """Return how many cores this process may use; elsewhere than on Linux, how many there are."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def kernels() -> str:

@@ -1,4 +1,8 @@
-"""The network of a piece of work as PyTorch and JAX have it: the same first weights, the same update rule."""
+"""The network of a piece of work as PyTorch and JAX have it: relu, softmax, no biases; the same first weights.
+
+The update rule is the same as well, for as long as eta is: where a schedule changes it, PyTorch multiplies all of its
+momentum by the present eta, JAX and this project each gradient by the eta of its time.
+"""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias

@@ -8,6 +8,7 @@ import argparse
 import multiprocessing
 import os
 import statistics
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,7 @@ from tqdm import tqdm
 from benchmarks.contestants import CONTESTANTS, installed
 from benchmarks.machine import describe_machine, kernels
 from benchmarks.work import Work
+from mnist.environment import THREAD_VARIABLES
 from mnist.files import save_csv
 from stages.charts import save_chart
 from stages.command import told_in_words
@@ -69,7 +71,7 @@ def _on_cores(count: int) -> Iterator[None]:
 
     Elsewhere than on Linux, which alone can do that, it sees all there are.
     """
-    if not hasattr(os, "sched_setaffinity"):
+    if sys.platform != "linux":
         yield
         return
     all_cores = os.sched_getaffinity(0)
@@ -175,8 +177,9 @@ def main() -> None:
     rows = rows_of(turns, steps=-(-IMAGES // arguments.batch_size))
     kind = f"batch {arguments.batch_size}, {arguments.cores} core{'s' if arguments.cores > 1 else ''}"
     file = RESULTS / f"race-batch{arguments.batch_size}-cores{arguments.cores}-{kernels()}"
-    if threads := os.environ.get("OPENBLAS_NUM_THREADS"):
-        kind, file = f"{kind}, OPENBLAS_NUM_THREADS={threads}", file.with_name(f"{file.name}-threads{threads}")
+    for variable in THREAD_VARIABLES:
+        if threads := os.environ.get(variable):
+            kind, file = f"{kind}, {variable}={threads}", file.with_name(f"{file.name}-{variable}-{threads}")
     print(f"{kind}: {describe_machine()}\n\n{markdown(rows)}\n")
     save_csv(file.with_suffix(".csv"), Row._fields, rows)
     save_chart(file.with_suffix(".svg"), chart(rows, kind))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -9,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist.arrays import ByteArray, FloatArray
-from mnist.dataset import ORDERS, Dataset, one_hot, read_raw
+from mnist.dataset import ORDERS, Dataset, read_raw
 from mnist.environment import blas_threads
 from mnist.hyperparameters import Hyperparameters
 from mnist.normalisation import NORMALIZERS, Normalisation
 from mnist.randomness import generator
 from mnist.sources import TRAIN_IMAGES, TRAIN_LABELS
-from mnist.training import TrainingState, eta_after, one_ahead, prepared, train
+from mnist.training import Progress, TrainingState, eta_after, one_ahead, prepared, train
 from stages.command import RAW
 
 RECIPE = Path("params.yaml")
@@ -57,7 +58,7 @@ class Work:
         raw = read_raw(RAW / TRAIN_IMAGES, RAW / TRAIN_LABELS)
         return cls(parameters, Dataset(raw.images[:images], raw.labels[:images]))
 
-    @property
+    @cached_property
     def normalisation(self) -> Normalisation:
         """How pixels become numbers."""
         return NORMALIZERS[self.parameters.normalize]([self.training.images])
@@ -76,13 +77,18 @@ class Work:
         while True:
             yield ORDERS[self.parameters.order](len(self.training), self.parameters.batch_size, rng)
 
+    def train(self, state: TrainingState) -> Iterator[Progress]:
+        """Train with `mnist`, without validation images."""
+        nothing = Dataset(self.training.images[:0], self.training.labels[:0])
+        with blas_threads(state.network.architecture.largest_product(self.parameters.batch_size)):
+            yield from train(state, self.training, nothing, self.parameters)
+
     def epochs(self) -> Iterator[float]:
         """Train with `mnist`, an epoch for each `next`, and yield its mean loss."""
-        state, nothing = self.state(), Dataset(self.training.images[:0], self.training.labels[:0])
-        with blas_threads(state.network.architecture.largest_product(self.parameters.batch_size)):
-            for progress in train(state, self.training, nothing, self.parameters):
-                if progress.epoch == len(state.history):
-                    yield progress.loss
+        state = self.state()
+        for progress in self.train(state):
+            if progress.epoch == len(state.history):
+                yield progress.loss
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the images of all epochs in their order, deformed as the recipe says and normalised.
@@ -108,7 +114,3 @@ class Work:
 
     def _normalised(self, images: ByteArray) -> FloatArray:
         return self.normalisation.astype("float32")(images, out=np.empty(images.shape, np.float32))
-
-    def targets(self) -> FloatArray:
-        """Return all labels, one-hot."""
-        return one_hot(self.training.labels, "float32")
