@@ -46,11 +46,12 @@ exp-sweep: setup
 torture: setup
 	$(BIN)/python -m tests.torture
 
-# How fast it is, beside other libraries (`pip install torch jax scikit-learn`), in five minutes.
+# How fast it is, beside other libraries (`pip install torch jax scikit-learn`), in ten minutes.
 bench: setup
 	$(BIN)/python -m benchmarks.race
 	$(BIN)/python -m benchmarks.race --cores 1
 	$(BIN)/python -m benchmarks.race --batch-size 1000
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.race --batch-size 1000
 	OPENBLAS_CORETYPE=Haswell $(BIN)/python -m benchmarks.race
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks.deforming
