@@ -51,7 +51,6 @@ bench: setup
 	$(BIN)/python -m benchmarks.race
 	$(BIN)/python -m benchmarks.race --cores 1
 	$(BIN)/python -m benchmarks.race --batch-size 1000
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.race --batch-size 1000
 	OPENBLAS_CORETYPE=Haswell $(BIN)/python -m benchmarks.race
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks.deforming
