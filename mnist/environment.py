@@ -10,8 +10,8 @@ import threadpoolctl
 
 # Multiply-adds in a matrix product from which on a second core gains more than it costs. Batches of 100 times 784 x 100
 # weights (8 million) gain a fifth of an epoch's time from it; where another program wants the core too, the two threads
-# wait for each other, and an epoch takes seven times as long. Batches of 1000 (78 million) take 0.29 s an epoch with one
-# thread and 0.25 to 0.36 s with two, beside nothing but the thread that fetches images.
+# wait for each other, and an epoch takes seven times as long. Batches of 1000 (78 million): 0.29 s an epoch with one
+# thread, 0.25 to 0.36 s with two, beside nothing but the thread that fetches images.
 _WORTH_SHARING = 90_000_000
 
 # By these a user tells BLAS how many threads to use.
