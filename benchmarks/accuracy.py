@@ -17,7 +17,7 @@ from typing import NamedTuple
 from benchmarks.contestants import installed
 from benchmarks.learners import LEARNERS
 from benchmarks.machine import describe_machine
-from benchmarks.race import RESULTS
+from benchmarks.race import PROJECT, RESULTS
 from benchmarks.work import Work
 from mnist.dataset import read_raw
 from mnist.evaluation import score
@@ -90,7 +90,7 @@ def main() -> None:
                     runs.append(process.submit(time_to_marks, who, seed).result())
                 # Whatever a peer trips over is its own, as in the race.
                 except Exception as error:
-                    if who == "this project":
+                    if who == PROJECT:
                         raise
                     print(f"{who} does not run: {type(error).__name__}: {error}")
                     del alone[who]
