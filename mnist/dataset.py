@@ -36,6 +36,9 @@ CLASS_NAMES: dict[str, tuple[str, ...]] = {
 # Images that are read, checked or copied at a time: 8 MB, so that memory stays flat however large a file is.
 _CHUNK = 10_000
 
+PIECE = 1000
+"""Images that `Dataset.chunks` yields at a time."""
+
 # Images in a block, and blocks in a pool, of `shuffled_blocks`: 40 MB that are open at a time.
 _BLOCK, _POOL = 1000, 50
 
@@ -63,7 +66,7 @@ class Dataset:
         """Return the number of images."""
         return len(self.labels)
 
-    def chunks(self, size: int = 1000) -> Iterator["Dataset"]:
+    def chunks(self, size: int = PIECE) -> Iterator["Dataset"]:
         """Yield the dataset in pieces that bound the memory of whoever works through it, in order."""
         for start in range(0, len(self), size):
             piece = slice(start, start + size)

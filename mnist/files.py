@@ -9,6 +9,7 @@ import mmap
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,12 +23,16 @@ class DamagedFileError(MnistError):
     """A file that the project wrote and that does not hold any more what was written."""
 
 
+# Inside `together`: the file to be replaced -> the complete one that waits beside it.
+_waiting: ContextVar[dict[Path, Path] | None] = ContextVar("_waiting", default=None)
+
+
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Open a file that takes the place of `path` only once it is complete and on disk.
 
-    Until the block ends without an error, `path` holds what it held before; after an error the unfinished file is
-    removed. Missing folders are made.
+    Until the block ends without an error, and the block of `together` around it if there is one, `path` holds what it
+    held before; after an error the unfinished file is removed. Missing folders are made.
 
     Parameters
     ----------
@@ -42,8 +47,9 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     Raises
     ------
     OSError
-        The folder cannot be written, or the disk is full.
+        The folder cannot be written, or the disk is full; it names `path`.
     """
+    waiting = _waiting.get()
     path.parent.mkdir(parents=True, exist_ok=True)
     # The process number keeps two writers of one file apart; the file is in the same folder because a rename is atomic
     # only within a file system.
@@ -54,11 +60,37 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        unfinished.replace(path)
-    except BaseException:
+        if waiting is None:
+            unfinished.replace(path)
+            _flush_folder(path.parent)
+        else:
+            waiting[path] = unfinished
+    except BaseException as error:
         unfinished.unlink(missing_ok=True)
+        # Of a full disk neither Python nor NumPy tells which file met it.
+        if isinstance(error, OSError) and error.filename is None:
+            raise OSError(error.errno, f"cannot be written: {error.strerror or error}", str(path)) from error
         raise
-    _flush_folder(path.parent)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Have the files that the block writes take their places at its end, one right after another.
+
+    After an error none of them does, so that files that belong to each other stay so.
+    """
+    waiting: dict[Path, Path] = {}
+    token = _waiting.set(waiting)
+    try:
+        yield
+        for path, unfinished in waiting.items():
+            unfinished.replace(path)
+        for folder in {path.parent for path in waiting}:
+            _flush_folder(folder)
+    finally:
+        _waiting.reset(token)
+        for unfinished in waiting.values():
+            unfinished.unlink(missing_ok=True)
 
 
 def _remove_what_the_dead_left(path: Path) -> None:
@@ -128,7 +160,7 @@ def load_numbers(path: Path, header: Sequence[str]) -> list[dict[str, float]]:
 def load_csv(path: Path, header: Sequence[str]) -> list[dict[str, str]]:
     """Return the rows of a table that `save_csv` wrote under these names; raises DamagedFileError."""
     try:
-        first, *rows = csv.reader(io.StringIO(path.read_text()), strict=True)
+        first, *rows = csv.reader(io.StringIO(path.read_text(encoding="utf-8")), strict=True)
         if first != list(header):
             raise ValueError(f"it begins with {first}")
         return [dict(zip(header, row, strict=True)) for row in rows]
@@ -151,8 +183,8 @@ def save_digests(folder: Path, kind: str) -> None:
     kind : str
         What they are together, and in which format: a remark in the first line.
     """
-    paths = [path for path in sorted(folder.glob("[!.]*")) if path.name != _DIGESTS]
-    lines = [f"{_sha256(path)}  {path.name}\n" for path in paths]
+    contents = _contents(folder)
+    lines = [f"{_sha256(contents[name])}  {name}\n" for name in sorted(contents)]
     save_bytes(folder / _DIGESTS, "".join([f"# {kind}\n", *lines]).encode())
 
 
@@ -162,16 +194,22 @@ def check_digests(folder: Path, kind: str) -> str:
     Raises
     ------
     DamagedFileError
-        A file is not what was written, down to the last bit, or SHA256SUMS is not such a file, or of another kind.
+        A file is not what was written, down to the last bit, or is not listed, or SHA256SUMS is not such a file, or of
+        another kind.
     OSError
         A file is missing.
     """
     listed = folder / _DIGESTS
-    text = listed.read_text(errors="replace")
+    text = listed.read_text(encoding="utf-8", errors="replace")
     first, *lines = text.splitlines() or [""]
     if first != f"# {kind}":
         raise DamagedFileError(
             f"{listed}: should begin with '# {kind}', not {first[:100]!r}; `dvc repro` makes it again"
+        )
+    unlisted = _contents(folder).keys() - {line.partition("  ")[2] for line in lines}
+    if unlisted:
+        raise DamagedFileError(
+            f"{listed}: does not list {', '.join(sorted(unlisted))}; `dvc repro --force` makes all of the folder again"
         )
     for line in lines:
         digest, _, name = line.partition("  ")
@@ -180,6 +218,15 @@ def check_digests(folder: Path, kind: str) -> str:
         if _sha256(folder / name) != digest:
             raise DamagedFileError(f"{folder / name}: is damaged; `dvc repro --force` makes it again")
     return text
+
+
+def _contents(folder: Path) -> dict[str, Path]:
+    """Return by name the files that SHA256SUMS should list, those that wait in place of those they replace."""
+    waiting = _waiting.get() or {}
+    paths = {path.name: path for path in folder.glob("[!.]*")}
+    paths |= {path.name: unfinished for path, unfinished in waiting.items() if path.parent == folder}
+    paths.pop(_DIGESTS, None)
+    return paths
 
 
 def _sha256(path: Path) -> str:

@@ -120,6 +120,8 @@ def load_sealed(path: Path) -> tuple[dict[str, Any], Tensors]:
     OSError
         It cannot be read.
     """
+    # First by Python, whose errors name the file and say what it is instead.
+    path.open("rb").close()
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -127,7 +129,10 @@ def load_sealed(path: Path) -> tuple[dict[str, Any], Tensors]:
     # AttributeError: a type of number that NumPy does not have.
     except (SafetensorError, TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(f"it is not readable: {error}") from error
-    description = json.loads(metadata.get(_METADATA, "null"))
+    try:
+        description = json.loads(metadata.get(_METADATA, "null"))
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"it is damaged: {error}") from error
     if not isinstance(description, dict):
         raise ModelFileError("it does not say what it holds")
     written = description.get("format")

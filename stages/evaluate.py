@@ -1,6 +1,7 @@
 """Measure the trained network: the only stage that opens the test images."""
 
-from mnist.dataset import load_prepared, prepared_kind, read_raw
+from mnist.dataset import PIECE, load_prepared, prepared_kind, read_raw
+from mnist.environment import blas_threads
 from mnist.evaluation import (
     EVALUATION_IMAGES,
     confusion_matrix,
@@ -10,7 +11,7 @@ from mnist.evaluation import (
     score,
     worst_mistakes,
 )
-from mnist.files import check_digests, save_array, save_csv, save_json
+from mnist.files import check_digests, save_array, save_csv, save_json, together
 from mnist.hyperparameters import Hyperparameters
 from mnist.pictures import save_digits, save_weights
 from mnist.sources import TEST_IMAGES, TEST_LABELS, refuse_others
@@ -31,9 +32,11 @@ def evaluate(parameters: Hyperparameters, workspace: Workspace) -> None:
     test = read_raw(images, labels_file)
     datasets = {name: load_prepared(workspace.prepared, name) for name in ("train", "validation")} | {"test": test}
 
-    scores = {name: score(network, dataset, model.loss) for name, dataset in datasets.items() if len(dataset)}
+    # On as many threads as training has: they decide the last bits of a loss.
+    with blas_threads(network.architecture.largest_product(PIECE)):
+        scores = {name: score(network, dataset, model.loss) for name, dataset in datasets.items() if len(dataset)}
+        outputs = predict(network, test)
     print(", ".join(f"{name} accuracy {score.accuracy:.2%}" for name, score in scores.items()))
-    outputs = predict(network, test)
     predictions = outputs.argmax(axis=1)
     precision, recall = precision_and_recall(confusion_matrix(test.labels, predictions))
     names = model.class_names
@@ -44,15 +47,15 @@ def evaluate(parameters: Hyperparameters, workspace: Workspace) -> None:
     }
     # Lists, a figure for each class: DVC leaves them out of its tables, where twenty more columns would hide the rest.
     metrics["test"] |= {"classes": names, "precision": precision.tolist(), "recall": recall.tolist()}
-    save_json(workspace.scores, metrics)
     pairs = [(names[actual], names[taken]) for actual, taken in zip(test.labels, predictions, strict=True)]
-    save_csv(workspace.plots / "predictions.csv", ("actual", "predicted"), pairs)
-    save_array(workspace.plots / "examples.npy", examples(outputs, test, EXAMPLES))
-
     worst = worst_mistakes(outputs, test.labels, MISTAKES)
     captions = [f"{actual}, not {taken}" for actual, taken in (pairs[image] for image in worst)]
-    save_digits(workspace.plots / "mistakes.png", test.images[worst], captions)
-    save_weights(workspace.plots / "first_layer.png", network.weights[0])
+    with together():
+        save_json(workspace.scores, metrics)
+        save_csv(workspace.plots / "predictions.csv", ("actual", "predicted"), pairs)
+        save_array(workspace.plots / "examples.npy", examples(outputs, test, EXAMPLES))
+        save_digits(workspace.plots / "mistakes.png", test.images[worst], captions)
+        save_weights(workspace.plots / "first_layer.png", network.weights[0])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from mnist import idx
 from mnist.dataset import check_raw, prepared_kind, raw_chunks, save_prepared, stratified_split
-from mnist.files import save_digests
+from mnist.files import save_digests, together
 from mnist.hyperparameters import Hyperparameters
 from mnist.normalisation import NORMALIZERS, save_normalisation
 from mnist.randomness import generator
@@ -18,13 +18,14 @@ def prepare(parameters: Hyperparameters, workspace: Workspace) -> None:
     labels = idx.read(labels_file)
     held_back = stratified_split(labels, parameters.validation, generator(parameters.seed, "split"))
 
-    for name, chosen in {"train": ~held_back, "validation": held_back}.items():
-        save_prepared(workspace.prepared, name, raw_chunks(images, chosen), labels[chosen])
-        print(f"{name}: {chosen.sum():,} images")
+    with together():
+        for name, chosen in {"train": ~held_back, "validation": held_back}.items():
+            save_prepared(workspace.prepared, name, raw_chunks(images, chosen), labels[chosen])
+            print(f"{name}: {chosen.sum():,} images")
 
-    normalisation = NORMALIZERS[parameters.normalize](raw_chunks(images, ~held_back))
-    save_normalisation(workspace.normalisation, normalisation)
-    save_digests(workspace.prepared, prepared_kind(parameters.dataset))
+        normalisation = NORMALIZERS[parameters.normalize](raw_chunks(images, ~held_back))
+        save_normalisation(workspace.normalisation, normalisation)
+        save_digests(workspace.prepared, prepared_kind(parameters.dataset))
 
 
 if __name__ == "__main__":

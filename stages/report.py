@@ -24,7 +24,7 @@ def report(parameters: Hyperparameters, workspace: Workspace) -> None:
         training_digits=(workspace.plots / "training_digits.png").read_bytes(),
         recorded=load_json(RECORDED),
     )
-    page = render(PIECES, (workspace.plots / "vega.js").read_text(), results)
+    page = render(PIECES, (workspace.plots / "vega.js").read_text(encoding="utf-8"), results)
     save_bytes(workspace.report, page.encode())
     print(f"{workspace.report}: {len(page) / 1e6:.1f} MB; open it in a browser")
 

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from mnist.dataset import PIXELS, Dataset, load_prepared, prepared_kind
 from mnist.deformation import Strength, deform
 from mnist.environment import blas_threads, describe_environment
-from mnist.files import check_digests, save_csv
+from mnist.files import check_digests, save_csv, together
 from mnist.hyperparameters import Hyperparameters
 from mnist.normalisation import load_normalisation
 from mnist.pictures import save_digits
@@ -36,10 +36,12 @@ def train_network(parameters: Hyperparameters, workspace: Workspace) -> None:
         checkpoint.restore(state)
         with blas_threads(state.network.architecture.largest_product(parameters.batch_size)):
             train_with_progress(state, training, validation, parameters, checkpoint)
-        draw_training_digits(parameters, training, workspace.plots / "training_digits.png")
-        save_csv(workspace.history, Epoch._fields, state.history)
-        recipe = parameters.model_dump(exclude={"evaluation_images"})
-        save_model(workspace.model, Model(state.network, recipe, describe_environment()))
+            environment = describe_environment()
+        with together():
+            draw_training_digits(parameters, training, workspace.plots / "training_digits.png")
+            save_csv(workspace.history, Epoch._fields, state.history)
+            recipe = parameters.model_dump(exclude={"evaluation_images"})
+            save_model(workspace.model, Model(state.network, recipe, environment))
         checkpoint.remove()
 
 

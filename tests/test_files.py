@@ -32,6 +32,7 @@ from mnist.files import (
     save_csv,
     save_digests,
     save_json,
+    together,
 )
 from tests.recipe import ROOT
 from tests.test_idx import damaged
@@ -65,6 +66,37 @@ def test_the_old_content_stays_until_the_new_is_complete(old: Path) -> None:
         file.flush()
         assert old.read_bytes() == b"old"
     assert content(old.parent) == {"file": b"new"}
+
+
+def test_files_written_together_take_their_places_together(old: Path) -> None:
+    other = old.with_name("other")
+    with together():
+        save_bytes(old, b"new")
+        save_bytes(other, b"new")
+        assert (old.read_bytes(), other.exists()) == (b"old", False)
+    assert content(old.parent) == {"file": b"new", "other": b"new"}
+    save_bytes(old, b"alone")
+    assert old.read_bytes() == b"alone"
+
+
+def test_of_files_written_together_an_exception_leaves_none(old: Path) -> None:
+    def write() -> None:
+        with together():
+            save_bytes(old, b"new")
+            save_bytes(old.with_name("other"), b"new")
+            raise ValueError
+
+    with pytest.raises(ValueError, match=r"^$"):
+        write()
+    assert content(old.parent) == {"file": b"old"}
+
+
+def test_digests_are_of_the_files_that_they_are_written_together_with(old: Path) -> None:
+    with together():
+        save_bytes(old, b"new")
+        save_bytes(old.with_name("other"), b"other")
+        save_digests(old.parent, KIND)
+    assert [line.split()[1] for line in check_digests(old.parent, KIND).splitlines()[1:]] == ["file", "other"]
 
 
 @pytest.mark.parametrize("interruption", [ValueError, KeyboardInterrupt, SystemExit])
@@ -304,6 +336,16 @@ def test_every_difference_from_the_digests_is_named(tmp_path: Path) -> None:
 def test_a_list_of_digests_that_is_none_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "SHA256SUMS").write_bytes(f"# {KIND}\n{text}".encode(errors="surrogateescape"))
     with pytest.raises(DamagedFileError, match="SHA256SUMS: is damaged"):
+        check_digests(tmp_path, KIND)
+
+
+def test_a_file_that_the_digests_do_not_list_is_named(tmp_path: Path) -> None:
+    for name in ("some", "others"):
+        save_bytes(tmp_path / name, b"abc")
+    save_digests(tmp_path, KIND)
+    listed = tmp_path / "SHA256SUMS"
+    listed.write_text("".join(listed.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(DamagedFileError, match="SHA256SUMS: does not list some"):
         check_digests(tmp_path, KIND)
 
 
