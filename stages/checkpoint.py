@@ -25,7 +25,7 @@ _CODE = [Path(__file__).parents[1] / package for package in ("mnist", "stages")]
 _PAUSE = 2.0
 _SHARE = 0.01
 
-# Checkpoints of trainings that were given up are deleted when there are more than these.
+# Checkpoints of trainings that were given up are deleted when there are more than these, as are old locks.
 _KEPT = 20
 
 
@@ -92,9 +92,19 @@ def name_of(parameters: Hyperparameters, inputs: str) -> str:
 
 def _delete_old(folder: Path) -> None:
     """Delete the oldest files, but none of a training that is still running: its lock is held."""
-    by_age = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in by_age[2 * _KEPT :]:
-        lock = path.with_suffix(".lock")
+    by_age = sorted(folder.iterdir(), key=_modified, reverse=True)
+    locks = [path for path in by_age if path.suffix == ".lock"]
+    given_up = [path for path in by_age if path.suffix != ".lock"]
+    finished = [lock for lock in locks if not lock.with_suffix(".safetensors").exists()]
+    for path in given_up[_KEPT:] + finished[_KEPT:]:
+        lock = folder / f"{path.name.strip('.').partition('.')[0]}.lock"
         with suppress(filelock.Timeout), filelock.FileLock(lock, timeout=0):
             path.unlink(missing_ok=True)
             lock.unlink(missing_ok=True)
+
+
+def _modified(path: Path) -> float:
+    """Return when a file was written; one that another process has just deleted counts as old."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime
+    return 0.0

@@ -168,7 +168,21 @@ def test_trainings_that_were_given_up_do_not_pile_up(project: Project) -> None:
         os.utime(folder / f"{number}.safetensors", (number, number))
     finish(start(project))
     left = {path.name for path in checkpoints(project)}
-    assert left == {f"{number}.safetensors" for number in range(20, 60)}
+    assert left == {f"{number}.safetensors" for number in range(40, 60)}
+
+
+def test_finished_trainings_crowd_out_none_that_was_interrupted(project: Project) -> None:
+    folder = project.root / ".checkpoints"
+    folder.mkdir()
+    (folder / "interrupted.safetensors").touch()
+    os.utime(folder / "interrupted.safetensors", (1, 1))
+    for number in range(60):
+        (folder / f"{number}.lock").touch()
+        os.utime(folder / f"{number}.lock", (1000 + number, 1000 + number))
+    project.run("train")
+    assert (folder / "interrupted.safetensors").exists()
+    assert {f"{number}.lock" for number in range(41, 60)} <= {path.name for path in folder.iterdir()}
+    assert len(list(folder.iterdir())) < 30
 
 
 def test_a_training_that_runs_is_no_old_one_however_many_began_after_it(project: Project) -> None:
