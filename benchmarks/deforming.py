@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from benchmarks.machine import describe_machine
 from benchmarks.work import RECIPE, Work
-from mnist.hyperparameters import Hyperparameters
+from mnist.hyperparameters import DEFORMATIONS, Hyperparameters
 from stages.command import told_in_words
 
 
@@ -16,10 +16,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="after one to warm up (%(default)s)")
     arguments = parser.parse_args()
+    if arguments.rounds < 1:
+        parser.error("--rounds should be 1 or more")
     with told_in_words():
         plain = Work.load()
         own = Hyperparameters.load(RECIPE)
-        strength = {name: getattr(own, name) for name in ("rotation", "scaling", "shear", "shift", "elastic")}
+        strength = {name: getattr(own, name) for name in DEFORMATIONS}
         deformed = Work(plain.parameters.model_copy(update=strength), plain.training)
         print(describe_machine())
         epochs = [plain.epochs(), deformed.epochs()]

@@ -23,7 +23,7 @@ from mnist import idx
 from mnist.dataset import Dataset, read_raw
 from mnist.deformation import Strength, deform
 from mnist.files import atomic_write, save_csv
-from mnist.hyperparameters import Hyperparameters, read_yaml
+from mnist.hyperparameters import DEFORMATIONS, Hyperparameters, read_yaml
 from mnist.sources import TRAIN_IMAGES, TRAIN_LABELS
 from stages.charts import save_chart
 from stages.command import RAW, told_in_words
@@ -92,7 +92,7 @@ def measure_images(counts: list[int], scratch: Path | None) -> list[Images]:
     """Return what prepare and an epoch of train take for each number of images, a multiple of 60 000."""
     digits = read_raw(RAW / TRAIN_IMAGES, RAW / TRAIN_LABELS)
     strength = Strength.of(Hyperparameters.load(RECIPE))
-    plain = dict.fromkeys(("rotation", "scaling", "shear", "shift", "elastic"), 0)
+    plain = dict.fromkeys(DEFORMATIONS, 0)
     recipe = read_yaml(RECIPE) | plain | {"epochs": 1, "order": "shuffled_blocks"}
     measured = []
     for count in counts:

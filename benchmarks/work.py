@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mnist.arrays import ByteArray, FloatArray
 from mnist.dataset import ORDERS, Dataset, read_raw
 from mnist.environment import blas_threads
-from mnist.hyperparameters import Hyperparameters
+from mnist.hyperparameters import DEFORMATIONS, Hyperparameters
 from mnist.normalisation import NORMALIZERS, Normalisation
 from mnist.randomness import generator
 from mnist.sources import TRAIN_IMAGES, TRAIN_LABELS
@@ -51,7 +51,7 @@ class Work:
 
         It is the network of params.yaml on images as they are, with a constant eta.
         """
-        plain = dict.fromkeys(("rotation", "scaling", "shear", "shift", "elastic", "weight_decay", "validation"), 0)
+        plain = dict.fromkeys((*DEFORMATIONS, "weight_decay", "validation"), 0)
         parameters = Hyperparameters.load(
             RECIPE, **plain, schedule="constant", batch_size=batch_size, hidden=list(hidden), epochs=10**6
         )

@@ -5,6 +5,7 @@ import json
 import math
 import reprlib
 import textwrap
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -16,6 +17,8 @@ from mnist.errors import MnistError
 BATCH_POSITIONS = 100
 """The number of positions that `normalize: min_max_by_position` tells apart: the notebook's batch size."""
 
+DEFORMATIONS = ("rotation", "scaling", "shear", "shift", "elastic")
+"""The hyperparameters that say how far training images are deformed: none of them where all are 0."""
 
 # More faults of one file than these, or longer values than that, help nobody.
 _FAULTS = 30
@@ -170,7 +173,7 @@ class Hyperparameters(CheckedFile):
     @property
     def deforms(self) -> bool:
         """Whether training images are deformed at all."""
-        return any((self.rotation, self.scaling, self.shear, self.shift, self.elastic))
+        return any(getattr(self, name) for name in DEFORMATIONS)
 
     def check_fits(self, images: int) -> None:
         """Refuse, with a HyperparameterError, what a file of that many training images is too small for."""
@@ -185,16 +188,27 @@ class Hyperparameters(CheckedFile):
             )
 
 
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, but that a key may stand in a table once only, where PyYAML keeps the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        for name, count in names.items():
+            if count > 1:
+                raise yaml.YAMLError(f"{_shorten(name)} is there {count} times; keep one")
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the lines of `key: value` that a YAML file holds.
 
     Raises
     ------
     HyperparameterError
-        The file is missing, is not YAML, or holds something else.
+        The file is missing, is not YAML, has a key twice, or holds something else.
     """
     try:
-        values = yaml.safe_load(path.read_bytes())
+        values = yaml.load(path.read_bytes(), _Loader)  # noqa: S506 (a safe one)
     except OSError as error:
         raise HyperparameterError(f"{path}: cannot be read: {error.strerror}") from error
     except RecursionError:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mnist.arrays import FloatArray
 from mnist.evaluation import EXAMPLE, confusion_matrix, precision_and_recall
 from mnist.files import DamagedFileError
-from mnist.hyperparameters import Hyperparameters
+from mnist.hyperparameters import DEFORMATIONS, Hyperparameters
 from mnist.network import Network
 from mnist.storage import Model
 
@@ -29,7 +29,6 @@ _SCRIPTS = ("drawing.js", "network.js", "charts.js", "page.js")
 _MOST_WEIGHTS = 600_000
 _SHOWN_UNITS = 100
 _SHOWN_MISTAKES = 24
-_DEFORMATIONS = ("rotation", "scaling", "shear", "shift", "elastic")
 _SETS = {"train": "training", "validation": "validation", "test": "test"}
 
 
@@ -111,9 +110,9 @@ def render(pieces: Path, chart_scripts: str, results: Results) -> str:
     scripts = [
         # No `</script>` may stand in a script; in strings and patterns `<\\/script>` is the same.
         text.replace("</script", "<\\/script")
-        for text in (chart_scripts, "\n".join((pieces / name).read_text() for name in _SCRIPTS))
+        for text in (chart_scripts, "\n".join((pieces / name).read_text(encoding="utf-8") for name in _SCRIPTS))
     ]
-    style = (pieces / "page.css").read_text()
+    style = (pieces / "page.css").read_text(encoding="utf-8")
     return environment.get_template("template.html").render(
         scripts=scripts,
         style=style,
@@ -140,7 +139,7 @@ def _facts(results: Results) -> dict[str, Any]:
     precision, recall = precision_and_recall(confusion)
     images, right = int(confusion.sum()), int(np.trace(confusion))
     parameters = results.model.hyperparameters | {"evaluation_images": results.evaluation_images}
-    deformed = any(parameters.get(name, 0) for name in _DEFORMATIONS)
+    deformed = any(parameters.get(name, 0) for name in DEFORMATIONS)
     wrong = results.examples[results.examples["actual"] != results.examples["predicted"]]
     descriptions = {key: field.description for key, field in Hyperparameters.model_fields.items()}
     return {

@@ -178,6 +178,7 @@ BOMB = "x0: &x0 [lol]\n" + LISTS
         ("eta: !!bool x", "is not YAML"),
         ("eta: !!timestamp x", "is not YAML"),
         ("seed: " + "1" * 5000, "is not YAML"),
+        ("eta: 0.1\nalpha: 0.9\neta: 0.2\n", "is not YAML: 'eta' is there 2 times; keep one"),
         ("eta: 2001-99-99", "is not YAML"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is not YAML"),
         (b"\xff\xfe\xfd", "is not YAML"),
