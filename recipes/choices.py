@@ -61,6 +61,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many at a time (%(default)s, the cores)")
     arguments = parser.parse_args()
+    if arguments.jobs < 1:
+        parser.error("--jobs should be 1 or more")
     with told_in_words():
         choices = load_choices()
         figures = defaultdict(list)
@@ -72,7 +74,7 @@ def main() -> None:
             deviation = np.std([100 * figure[0] for figure in figures[name]], ddof=1)
             rows.append((name, f"{100 * accuracy:.2f}", f"{deviation:.2f}", f"{loss:.4f}", f"{seconds:.0f}"))
         save_csv(TABLE, ("choice", "validation_accuracy", "deviation", "validation_loss", "seconds"), rows)
-        print(TABLE.read_text(), end="")
+        print(TABLE.read_text(encoding="utf-8"), end="")
 
 
 if __name__ == "__main__":

@@ -9,10 +9,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from mnist.environment import THREAD_VARIABLES
+from mnist.errors import MnistError
 from mnist.files import load_numbers, save_csv
 from mnist.hyperparameters import Hyperparameters
 from mnist.training import Epoch
@@ -25,6 +28,10 @@ RUNS = Path("recipes/runs")
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class StudyError(MnistError):
+    """A run that the system has ended."""
 
 
 class Trained(NamedTuple):
@@ -56,22 +63,41 @@ def trained(parameters: Hyperparameters) -> Iterator[Trained]:
 def kept(
     kind: str, parameters: Hyperparameters, names: tuple[str, ...], run: Callable[[], tuple[float, ...]]
 ) -> tuple[float, ...]:
-    """Return the figures, called `names`, of a run that was made before with this recipe and code, or make it."""
-    file = RUNS / f"{kind}-{name_of(parameters, parameters.evaluation_images)}.csv"
+    """Return the figures, called `names`, of a run that was made before with this recipe and `mnist/`, or make it."""
+    file = RUNS / f"{kind}-{name_of(parameters, f'{parameters.evaluation_images} {names}')}.csv"
     if not file.exists():
         save_csv(file, names, [run()])
-    return tuple(map(float, file.read_text().splitlines()[1].split(",")))
+    (figures,) = load_numbers(file, names)
+    return tuple(figures.values())
 
 
 def in_parallel(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:
-    """Yield the result for each item as it comes, `jobs` at a time, each on one core."""
+    """Yield the result for each item as it comes, `jobs` at a time, each on one core.
+
+    Raises
+    ------
+    StudyError
+        A process was killed.
+    """
     # Several small products at a time are faster on a core each than one after another on all of them.
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     # A fresh interpreter for each: only then does NumPy look at these variables.
-    with multiprocessing.get_context("spawn").Pool(jobs, _live_as_long_as_the_parent) as pool:
-        yield from pool.imap_unordered(work, items)
-        pool.close()
-        pool.join()
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, fresh, _live_as_long_as_the_parent) as pool:
+        try:
+            for future in as_completed([pool.submit(work, item) for item in items]):
+                yield future.result()
+        except BaseException as error:
+            # Nobody waits for what they are at.
+            for process in multiprocessing.active_children():
+                process.terminate()
+            pool.shutdown(cancel_futures=True)
+            if isinstance(error, BrokenProcessPool):
+                raise StudyError(
+                    "a training was killed, perhaps for want of memory: try fewer --jobs. What is finished is kept, "
+                    "and the same command goes on"
+                ) from error
+            raise
 
 
 def _live_as_long_as_the_parent() -> None:

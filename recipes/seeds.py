@@ -41,9 +41,9 @@ def load_runs(path: Path) -> list[Run]:
     return [Run(int(seed), *figures) for seed, *figures in map(dict.values, load_numbers(path, Run._fields))]
 
 
-def run_once(recipe: Path, seed: int) -> Run:
+def run_once(recipe: Hyperparameters, seed: int) -> Run:
     """Return the figures of one seed."""
-    parameters = Hyperparameters.load(recipe, seed=seed)
+    parameters = recipe.model_copy(update={"seed": seed})
     return Run(seed, *kept("seed", parameters, Run._fields[1:], partial(_measure, parameters)))
 
 
@@ -83,12 +83,13 @@ def main() -> None:
     if min(arguments.seeds, arguments.jobs) < 1:
         parser.error("--seeds and --jobs should be 1 or more")
     with told_in_words():
-        Hyperparameters.load(arguments.recipe)
+        # Read once: the file may change while the study runs.
+        recipe = Hyperparameters.load(arguments.recipe)
         print(f"{arguments.recipe}, {arguments.seeds} seeds, {arguments.jobs} at a time on one core each")
         print(line("", Run._fields[1:]), flush=True)
         runs = []
         seeds = range(1, arguments.seeds + 1)
-        for run in in_parallel(partial(run_once, arguments.recipe), seeds, arguments.jobs):
+        for run in in_parallel(partial(run_once, recipe), seeds, arguments.jobs):
             print(line(f"seed {run.seed}", run[1:]), flush=True)
             runs.append(run)
         for name, figures in summarise(runs).items():

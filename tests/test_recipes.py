@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -13,11 +14,13 @@ from typing import Any
 import pytest
 import yaml
 
+from mnist.environment import THREAD_VARIABLES
 from mnist.files import save_bytes
 from mnist.hyperparameters import HyperparameterError, Hyperparameters
 from recipes.choices import SEEDS, load_choices
 from recipes.ladder import Rung, chart, markdown
 from recipes.rungs import fingerprint, load_rungs
+from recipes.runs import StudyError, in_parallel
 from recipes.seeds import Run, load_runs, summarise
 from tests.recipe import ROOT, random_digits, recipe
 
@@ -143,6 +146,19 @@ def test_workers_do_not_outlive_a_study_that_is_killed(tmp_path: Path) -> None:
     study.kill()
     study.wait()
     wait_until(lambda: not is_alive(worker))
+
+
+def end_at(number: int) -> int:
+    if number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_a_study_whose_worker_is_killed_ends_with_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in THREAD_VARIABLES:
+        monkeypatch.setenv(variable, "1")  # as `in_parallel` does, but taken back
+    with pytest.raises(StudyError, match="a training was killed"):
+        list(in_parallel(end_at, range(4), 1))
 
 
 def is_alive(process: int) -> bool:
