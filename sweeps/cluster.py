@@ -105,6 +105,8 @@ class Cluster:
         ------
         ClusterLostError
             The scheduler has gone away.
+        ClusterError
+            A worker has joined that has another version of the code.
         """
         try:
             ended = [self._ended.get(timeout=_TICK)]
@@ -132,6 +134,9 @@ class Cluster:
         if future.status != "error":
             raise ClusterLostError("the scheduler has gone away")
         error = future.exception()
+        if isinstance(error, ClusterError):
+            # Nothing the trial could help, and soon that worker would have had all of them.
+            raise error
         return Outcome(running.key, failure=_in_words(error), seconds=seconds)
 
     def _stop(self, name: str) -> Outcome:
@@ -202,6 +207,7 @@ class _Payload(WorkerPlugin):
 
     def __init__(self, payload: object, code: str) -> None:
         self.payload = payload
+        self.fault = ""
         self._code = code
 
     def setup(self, worker: distributed.Worker) -> None:
@@ -210,16 +216,20 @@ class _Payload(WorkerPlugin):
             # Ctrl-C in a terminal reaches workers too; their parent ends them in order.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         if (code := _code()) != self._code:
-            raise ClusterError(
+            self.fault = (
                 f"the worker {worker.address} has another version of the project than this machine ({code}, not "
                 f"{self._code}); install the same one there"
             )
+            # Seen by whoever starts the sweep; where a worker joins later, Dask keeps it to itself: `_call` tells.
+            raise ClusterError(self.fault)
 
 
 def _call(topic: str, task: str, function: Callable[..., Any], *arguments: object) -> Any:
     worker = distributed.get_worker()
     worker.log_event(topic, {"task": task, "worker": worker.address})
     plugin = cast("_Payload", worker.plugins[_PAYLOAD])
+    if plugin.fault:
+        raise ClusterError(plugin.fault)
     return function(plugin.payload, *arguments)
 
 

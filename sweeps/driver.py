@@ -51,7 +51,7 @@ def run_sweep(sweep: Sweep, folder: Path, connect: Connect, work: Work = advance
 
 
 def drive(sweep: Sweep, study: Study, cluster: Cluster, states: States, work: Work) -> Iterator[Row]:
-    """Keep the workers busy until all trials have ended, and yield each when it has; raises ClusterLostError."""
+    """Keep the workers busy until all trials have ended, and yield each when it has; raises ClusterError."""
     running: dict[str, Trial] = {}
 
     def start(trial: Trial, state: list[bytes] | None) -> None:
@@ -72,7 +72,9 @@ def drive(sweep: Sweep, study: Study, cluster: Cluster, states: States, work: Wo
         for outcome in cluster.outcomes():
             trial = running.pop(outcome.key)
             if outcome.failure is not None:
-                study.fail(trial, outcome.failure, seconds=outcome.seconds, timed_out=outcome.timed_out)
+                # Time that was left to this leg is not what the sweep allows to the whole trial.
+                reason = f"stopped after {sweep.settings.time_limit:g} s" if outcome.timed_out else outcome.failure
+                study.fail(trial, reason, seconds=outcome.seconds, timed_out=outcome.timed_out)
             elif study.report(trial, outcome.value):
                 states.save(trial.number, outcome.value.states)
                 start(trial, outcome.value.states)

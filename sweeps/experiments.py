@@ -74,7 +74,8 @@ def combinations(texts: Sequence[str], default: dict[str, Any]) -> int:
         name, _, values = text.partition("=")
         try:
             lists[name] = yaml.safe_load(f"[{values}]")
-        except yaml.YAMLError:
+        # PyYAML lets through what its constructors raise, as for a date that no calendar has.
+        except (yaml.YAMLError, ValueError):
             raise HyperparameterError(f"{text}: should be key=value,value") from None
         if not lists[name]:
             raise HyperparameterError(f"{text}: should be key=value,value, with one value at least")
@@ -87,7 +88,10 @@ def combinations(texts: Sequence[str], default: dict[str, Any]) -> int:
             f"more than {LIMIT:,} experiments are too many for DVC's queue; see sweeps/sweep.yaml"
         )
     for point in points:
-        Hyperparameters.check(f"experiment {point}", default | point)
+        if not Hyperparameters.check(f"experiment {point}", default | point).validation:
+            raise HyperparameterError(
+                f"experiment {point}:\n  validation = 0: experiments are compared by validation images; hold some back"
+            )
     return len(points)
 
 
@@ -175,7 +179,7 @@ def _lives(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
+        pass  # somebody else's, and alive
     return True
 
 

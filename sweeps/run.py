@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mnist.dataset import read_raw
 from mnist.errors import MnistError
+from mnist.files import together
 from mnist.hyperparameters import Hyperparameters
 from mnist.sources import TRAIN_IMAGES, TRAIN_LABELS, refuse_others
 from stages.checkpoint import name_of
@@ -94,15 +95,20 @@ def main() -> None:
         connect = connection(arguments, digits)
         seeds = ", ".join(map(str, sweep.settings.seeds))
         print(f"{sweep.trials} trials of up to {sweep.settings.epochs} epochs, seed {seeds}", flush=True)
-        rows = run_sweep(sweep, kept_in(sweep), connect)
+        journal, folder = kept_in(sweep), arguments.sweep.parent
+        rows = run_sweep(sweep, journal, connect)
 
-        folder = arguments.sweep.parent
         best = best_of(rows, sweep)
         if best is None:
-            raise SweepError(f"none of {len(rows)} trials came to its end; the first: {rows[0].reason}")
-        table.save_trials(folder / "trials.csv", sweep, rows)
-        plots.save(folder, sweep, rows)
-        recipe = table.save_best(folder / "best.yaml", sweep, best)
+            reasons = "".join(f"\n  {reason}" for reason in dict.fromkeys(row.reason for row in rows if row.reason))
+            raise SweepError(
+                f"none of {len(rows)} trials came to its end, for these reasons:{reasons}\n"
+                f"If they lay outside the trials, delete {journal}, and the same command tries all of them again"
+            )
+        with together():
+            table.save_trials(folder / "trials.csv", sweep, rows)
+            plots.save(folder, sweep, rows)
+            recipe = table.save_best(folder / "best.yaml", sweep, best)
         print(table.summary(rows, best))
         print(table.command(recipe, default))
 

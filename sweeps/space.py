@@ -105,8 +105,9 @@ class Sweep:
             raise HyperparameterError(
                 f"{path}:\n  halving = 1: should be 0, for no pruning, or 2 and more: one of so many goes on"
             )
-        recipe = Hyperparameters.check(
-            settings.recipe, read_yaml(Path(settings.recipe)) | {"epochs": settings.epochs, "seed": settings.seeds[0]}
+        recipe = Hyperparameters.check(settings.recipe, read_yaml(Path(settings.recipe)) | {"epochs": settings.epochs})
+        recipe, *_ = (
+            Hyperparameters.check(f"{path}, seeds", recipe.model_dump() | {"seed": seed}) for seed in settings.seeds
         )
         if not recipe.validation:
             raise HyperparameterError(

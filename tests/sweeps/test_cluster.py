@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 import threadpoolctl
+from distributed import Client, LocalCluster
 
 from mnist.errors import MnistError
 from sweeps import cluster
@@ -115,3 +116,20 @@ def test_a_worker_with_other_code_is_refused(tmp_path: Path, monkeypatch: pytest
         cluster.local(1, PAYLOAD, tmp_path),
     ):
         pass
+
+
+def test_a_worker_with_other_code_that_joins_later_ends_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "_code", lambda: "ours")
+    with (
+        LocalCluster(
+            n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, local_directory=tmp_path
+        ) as empty,
+        Client(empty) as client,
+    ):
+        late = Cluster(client, PAYLOAD)
+        empty.scale(1)
+        late.submit("sum", 60, sums, 1)
+        with pytest.raises(ClusterError, match="has another version of the project than this machine"):
+            ended(late, 1)

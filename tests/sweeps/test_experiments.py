@@ -157,6 +157,8 @@ def test_combinations_are_counted() -> None:
         (["eta="], "eta=: should be key=value,value"),
         (["eta"], "eta: should be key=value,value"),
         (["eta=[1"], "should be key=value,value"),
+        (["eta=2024-13-01"], "eta=2024-13-01: should be key=value,value"),
+        (["validation=5000,0"], r"experiment {'validation': 0}:\n  validation = 0: experiments are compared by"),
         ([f"seed={','.join(map(str, range(40)))}", f"epochs={','.join(map(str, range(1, 40)))}"], "more than 1,000"),
     ],
 )

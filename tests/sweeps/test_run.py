@@ -107,7 +107,11 @@ def test_a_sweep_leaves_all_trials_the_best_recipe_and_three_pictures(project: P
 
     # And one that comes to nothing leaves the last results.
     project.set(space={"eta": [1e9]})
-    assert "none of 1 trials came to its end; the first: training diverged" in project.fail("--workers", "1")
+    assert "none of 1 trials came to its end, for these reasons:\n  training diverged" in project.fail("--workers", "1")
+    # What to delete is named, and brings it about that they are tried again.
+    told = project.fail("--workers", "1")
+    shutil.rmtree(project.root / told.split("delete ")[1].split(",")[0])
+    assert "goes on after" not in project.fail("--workers", "1")
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,7 @@ HUGE = dict.fromkeys(NUMBERS, MANY) | {"batch_size": list(range(1, 100))}
         ({"seeds": []}, "seeds = .*at least 1"),
         ({"seeds": [1, 1]}, "seeds = .*each should be there once"),
         ({"seeds": [-1]}, "seed = -1: should be greater than or equal to 0"),
+        ({"seeds": [1, -2]}, "seeds:\n  seed = -2: should be greater than or equal to 0"),
         ({"halving": 1}, "halving = 1: should be 0, for no pruning, or 2 and more"),
         ({"time_limit": 0}, "time_limit = 0: should be greater than 0"),
         ({"wibble": 1}, "wibble: there is no such key"),

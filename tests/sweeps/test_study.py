@@ -4,9 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
+from mnist.files import save_bytes
 from sweeps.space import Sweep
+from sweeps.states import States
 from sweeps.study import Row, Trial, best_of, opened
 from sweeps.trial import Leg
 from tests.sweeps.faults import write
@@ -122,3 +126,9 @@ def test_a_failure_is_told_with_its_reason(tmp_path: Path, failure: dict[str, An
         study.fail(trial, "it is Monday", seconds=3, **failure)
     row = run(tmp_path / "study", sweep)[0]
     assert (row.state, row.reason, row.seconds, row.epochs) == (state, "it is Monday", 3.0, 0)
+
+
+@pytest.mark.parametrize("description", ["{", "[" * 100_000, "null"])
+def test_a_damaged_state_costs_time_only(tmp_path: Path, description: str) -> None:
+    save_bytes(tmp_path / "3-0.safetensors", save({"theta": np.zeros(3)}, {"mnist": description}))
+    assert States(tmp_path, 1).load(3) is None
