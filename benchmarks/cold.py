@@ -17,6 +17,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9, help="(%(default)s)")
     arguments = parser.parse_args()
+    if arguments.rounds < 1:
+        parser.error("--rounds should be 1 or more")
     print(describe_machine())
     longer = [_seconds(_EPOCH) - _seconds(_NOTHING) for _ in range(arguments.rounds)]
     print(f"{statistics.median(longer):.2f} s ({min(longer):.2f} to {max(longer):.2f}) beyond the interpreter's start")

@@ -22,6 +22,7 @@ from benchmarks.contestants import CONTESTANTS, installed
 from benchmarks.machine import describe_machine, kernels
 from benchmarks.work import Work
 from mnist.environment import THREAD_VARIABLES
+from mnist.errors import MnistError
 from mnist.files import save_csv
 from stages.charts import save_chart
 from stages.command import told_in_words
@@ -105,6 +106,8 @@ def race(names: list[str], work: dict[str, Any], cores: int, rounds: int) -> dic
                 runners[name].send(True)
                 turn = runners[name].recv()
                 if isinstance(turn, str):
+                    if name == PROJECT:
+                        raise MnistError(f"{name} does not run: {turn}")
                     tqdm.write(f"{name} does not run: {turn}")
                     del turns[name]
                 else:
