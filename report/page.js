@@ -163,7 +163,8 @@ function setUpDrawing(network) {
   }
 
   sheet.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
+    // A second finger, or the hand that rests on the sheet, draws nothing.
+    if (event.button !== 0 || !event.isPrimary) return;
     event.preventDefault();
     sheet.setPointerCapture(event.pointerId);
     chosen = null;
