@@ -19,7 +19,8 @@ _SCALE = 3
 _CAPTION_HEIGHT = 20
 _PAPER, _INK = (255, 255, 255), (40, 40, 40)
 
-# What is read: at most so many pixels, which are 400 MB while they are decoded, made smaller to these many a side.
+# What is read: at most so many pixels, made smaller to these many a side. While they are decoded they are 400 MB, and
+# 1.1 GB where each is one large number.
 _MOST_PIXELS = 50_000_000
 _LONGEST = 500
 
