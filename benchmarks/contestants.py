@@ -21,7 +21,7 @@ def project(work: Work) -> Iterator[float]:
 
 
 def products(work: Work) -> Iterator[float]:
-    """Do nothing of a step but its matrix products: the floor that no program on this BLAS gets below."""
+    """Do nothing of a step but its matrix products: the floor for what calls this BLAS on one thread."""
     with blas_threads(work.state().network.architecture.largest_product(work.parameters.batch_size)):
         yield from products_on_all_cores(work)
 
