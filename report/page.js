@@ -172,7 +172,8 @@ function setUpDrawing(network) {
     readSoon();
   });
   sheet.addEventListener("pointermove", (event) => {
-    if (!sheet.hasPointerCapture(event.pointerId)) return;
+    // A touch is captured even where nobody asked for it.
+    if (!event.isPrimary || !sheet.hasPointerCapture(event.pointerId)) return;
     const passed = event.getCoalescedEvents();
     strokes.at(-1).push(...(passed.length ? passed : [event]).map(point));
     readSoon();

@@ -63,7 +63,7 @@ class Opened:
                 sheet.setPointerCapture = () => {};
                 sheet.hasPointerCapture = () => true;
                 const send = (kind, [x, y]) => sheet.dispatchEvent(new PointerEvent(kind, {
-                    clientX: box.left + x * box.width, clientY: box.top + y * box.height,
+                    clientX: box.left + x * box.width, clientY: box.top + y * box.height, isPrimary: true,
                 }));
                 for (const [first, ...rest] of strokes) {
                     send("pointerdown", first);

@@ -94,6 +94,25 @@ def test_a_finger_draws_and_does_not_scroll(opened: Opened) -> None:
     assert opened.page.evaluate("scrollY") == scrolled
 
 
+@pytest.mark.parametrize("opened", [PHONE], indirect=True)
+def test_a_second_finger_draws_nothing(opened: Opened) -> None:
+    opened.page.locator("#sheet").scroll_into_view_if_needed()
+    touch = opened.page.context.new_cdp_session(opened.page)
+
+    def touches(kind: str, *places: tuple[float, float]) -> None:
+        points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(opened.places(list(places)))]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touches("touchStart", (0.5, 0.2))
+    touches("touchStart", (0.5, 0.2), (0.1, 0.9))
+    touches("touchMove", (0.5, 0.5), (0.2, 0.9))
+    touches("touchMove", (0.5, 0.8), (0.3, 0.9))
+    touches("touchEnd")
+    opened.page.wait_for_function("document.getElementById('announced').textContent !== ''")
+    columns = np.nonzero(np.asarray(Image.open(io.BytesIO(opened.saved())).convert("L")) < 128)[1]
+    assert columns.min() / columns.max() > 0.8  # one upright stroke
+
+
 def test_a_tap_leaves_a_dot(opened: Opened) -> None:
     opened.draw(Written(1, [[(0.5, 0.5)]], PEN, "dot"))
     opened.read()

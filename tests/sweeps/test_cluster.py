@@ -124,7 +124,11 @@ def test_a_worker_with_other_code_that_joins_later_ends_the_sweep(
     monkeypatch.setattr(cluster, "_code", lambda: "ours")
     with (
         LocalCluster(
-            n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, local_directory=tmp_path
+            n_workers=0,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            local_directory=tmp_path,
         ) as empty,
         Client(empty) as client,
     ):
