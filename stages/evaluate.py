@@ -32,7 +32,7 @@ def evaluate(parameters: Hyperparameters, workspace: Workspace) -> None:
     test = read_raw(images, labels_file)
     datasets = {name: load_prepared(workspace.prepared, name) for name in ("train", "validation")} | {"test": test}
 
-    # On as many threads as training has: they decide the last bits of a loss.
+    # Threads by the same rule as in training: their number decides the last bits of a loss.
     with blas_threads(network.architecture.largest_product(PIECE)):
         scores = {name: score(network, dataset, model.loss) for name, dataset in datasets.items() if len(dataset)}
         outputs = predict(network, test)
