@@ -51,7 +51,7 @@ class Work:
 
         It is the network of params.yaml on images as they are, with a constant eta.
         """
-        plain = dict.fromkeys((*DEFORMATIONS, "weight_decay", "validation"), 0)
+        plain = dict.fromkeys((*DEFORMATIONS, "weight_decay", "negligible", "validation"), 0)
         parameters = Hyperparameters.load(
             RECIPE, **plain, schedule="constant", batch_size=batch_size, hidden=list(hidden), epochs=10**6
         )

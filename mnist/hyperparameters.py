@@ -132,6 +132,9 @@ class Hyperparameters(CheckedFile):
     schedule: Literal["constant", "linear", "cosine"] = Field(description="how eta falls from its first value to 0")
     epochs: Count = Field(ge=1, le=1_000_000, description="passes over the training images")
     batch_size: Count = Field(ge=1, description="images in one update")
+    negligible: Number = Field(
+        ge=0, lt=1, description="an image is left out of the gradient where no output's error is above this; 0: none is"
+    )
     order: Literal["shuffled", "shuffled_blocks", "file"] = Field(
         description="of the training images in an epoch; by blocks, for millions of images; as in the file, the "
         "notebook's, which drops a partial last batch"

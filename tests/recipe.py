@@ -29,6 +29,7 @@ DEFAULT: dict[str, Any] = {
     "schedule": "cosine",
     "epochs": 20,
     "batch_size": 100,
+    "negligible": 0,
     "order": "shuffled",
     "rotation": 0,
     "scaling": 0,

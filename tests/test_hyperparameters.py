@@ -17,7 +17,19 @@ SHIPPED = [ROOT / "params.yaml", *(path for path in ROOT.glob("recipes/*.yaml") 
 FIELDS = Hyperparameters.model_fields
 
 COUNTS = ["seed", "validation", "epochs", "batch_size"]
-NUMBERS = ["eta", "alpha", "weight_decay", "rotation", "scaling", "shear", "shift", "elastic", "smoothness", "fading"]
+NUMBERS = [
+    "eta",
+    "alpha",
+    "weight_decay",
+    "rotation",
+    "scaling",
+    "shear",
+    "shift",
+    "elastic",
+    "smoothness",
+    "fading",
+    "negligible",
+]
 NAMES = {
     key: schema["enum"] for key, schema in Hyperparameters.model_json_schema()["properties"].items() if "enum" in schema
 }
@@ -92,6 +104,7 @@ def test_numbers_may_be_written_in_any_way(key: str, text: str, value: object, t
         ("eta", "0"),
         ("alpha", "1"),
         ("weight_decay", "1.5"),
+        ("negligible", "1"),
     ],
 )
 def test_a_bad_value_is_answered_with_key_value_what_is_allowed_and_meaning(

@@ -50,6 +50,7 @@ def test_the_recipe_names_all_choices_of_the_notebook() -> None:
         "schedule": "constant",
         "epochs": 50,
         "batch_size": 100,
+        "negligible": 0,
         "order": "file",
         "rotation": 0,
         "scaling": 0,

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mnist.activations import ACTIVATIONS
+from mnist.arrays import FloatArray
 from mnist.dataset import Dataset
 from mnist.hyperparameters import Hyperparameters
 from mnist.losses import LOSSES
@@ -70,6 +71,7 @@ def plain_epochs(parameters: Hyperparameters, theta: list[Array], orders: list[N
                 z.append(a[-1] @ theta[layer] + (theta[layers + layer] if parameters.bias else 0))
                 a.append(value(z[-1]))
             delta = output_delta(parameters, z[-1], np.eye(10)[DIGITS.labels[batch]])
+            delta = np.where(abs(delta).max(axis=1, keepdims=True) > parameters.negligible, delta, 0)
             delta = delta / len(batch) if parameters.reduction == "mean" else delta
             gradient = [np.zeros_like(part) for part in theta]
             for layer in reversed(range(layers)):
@@ -109,9 +111,8 @@ def options() -> Iterator[dict[str, object]]:
             }
 
 
-@pytest.mark.parametrize("changes", list(options()), ids=lambda changes: "-".join(map(str, changes.values())))
-def test_training_computes_the_plain_formulas(changes: dict[str, Any]) -> None:
-    parameters = recipe(hidden=[12, 11], batch_size=20, epochs=2, schedule="constant", **changes)
+def plain_and_computed(parameters: Hyperparameters) -> tuple[list[Array], list[Array], list[FloatArray]]:
+    """Return the first weights and biases, then what the plain formulas and what training make of them."""
     state = TrainingState.initial(parameters, unit([]))
     rng = generator(parameters.seed, "shuffling")
     orders = [rng.permutation(len(DIGITS)) for _ in range(parameters.epochs)]
@@ -119,7 +120,26 @@ def test_training_computes_the_plain_formulas(changes: dict[str, Any]) -> None:
     expected = plain_epochs(parameters, list(first), orders)
 
     list(train(state, DIGITS, NOTHING, parameters))
-    computed = [*state.network.weights, *state.network.biases]
-    for part, wanted, begin in zip(computed, expected, first, strict=True):
+    return first, expected, [*state.network.weights, *state.network.biases]
+
+
+@pytest.mark.parametrize("changes", list(options()), ids=lambda changes: "-".join(map(str, changes.values())))
+def test_training_computes_the_plain_formulas(changes: dict[str, Any]) -> None:
+    parameters = recipe(hidden=[12, 11], batch_size=20, epochs=2, schedule="constant", **changes)
+    for begin, wanted, part in zip(*plain_and_computed(parameters), strict=True):
         assert not np.allclose(wanted, begin, rtol=0, atol=TOLERANCE[parameters.dtype])
         np.testing.assert_allclose(part, wanted, rtol=0, atol=TOLERANCE[parameters.dtype])
+
+
+@pytest.mark.parametrize(("loss", "negligible"), [("softmax_cross_entropy", 0.9), ("binary_cross_entropy", 0.6)])
+def test_images_that_teach_nothing_are_zeros_in_the_plain_formulas(loss: str, negligible: float) -> None:
+    some, all_teach = (
+        recipe(hidden=[12, 11], batch_size=20, schedule="constant", dtype="float64", loss=loss, negligible=threshold)
+        for threshold in (negligible, 0)
+    )
+    first, expected, computed = plain_and_computed(some)
+    _, all_taught, _ = plain_and_computed(all_teach)
+    for begin, other, wanted, part in zip(first, all_taught, expected, computed, strict=True):
+        assert not np.allclose(wanted, begin, rtol=0, atol=1e-6)
+        assert not np.allclose(wanted, other, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(part, wanted, rtol=0, atol=1e-13)

@@ -45,6 +45,28 @@ def test_an_update_is_eta_times_the_reduced_gradient_and_the_decay(reduction: st
     np.testing.assert_allclose(state.network.theta, before * (1 - 0.01 * 0.1) - 0.01 * weight * gradient, rtol=1e-12)
 
 
+@pytest.mark.parametrize("negligible", [0, 0.05, 0.9])
+def test_only_an_image_with_an_error_above_the_negligible_teaches(negligible: float) -> None:
+    # Two images of one lit pixel each: the network is sure of the first, and has no idea of the second.
+    two = Dataset(255 * np.eye(2, 784, dtype=np.uint8), np.array([0, 1], np.uint8))
+    changes = {"hidden": [], "momentum": "heavy_ball", "weight_decay": 0, "batch_size": 2, "epochs": 1}
+    parameters = small(negligible=negligible, **changes)
+    state = TrainingState.initial(parameters, unit([]))
+    (weights,) = state.network.weights
+    weights[:] = 0
+    weights[0, 0] = 10
+
+    list(train(state, two, NOTHING, parameters))
+    sure = math.exp(10) / (math.exp(10) + 9)  # an error of 0.0004
+    assert weights[0, 0] - 10 == pytest.approx(0 if negligible else 0.1 / 2 * (1 - sure), abs=1e-12)
+    # An error of 0.9; the mean is that of both images, whether or not both teach.
+    assert weights[1, 1] == pytest.approx(0.1 / 2 * 0.9 if negligible < 0.9 else 0)
+
+
+def test_no_error_is_small_enough_to_change_the_bits_where_all_images_teach() -> None:
+    assert trained(small(negligible=1e-300)).network.theta.tobytes() == trained(small()).network.theta.tobytes()
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_same_seed_gives_the_same_bits_and_another_does_not(dtype: str) -> None:
     first, second, other = (trained(small(dtype=dtype, seed=seed)) for seed in (1, 1, 2))

@@ -71,7 +71,19 @@ def test_rungs(tmp_path: Path, epochs: int, first_rung: int, halving: int, rungs
 
 
 MANY = [round(0.01 * number, 2) for number in range(1, 100)]
-NUMBERS = ["eta", "alpha", "weight_decay", "rotation", "scaling", "shear", "shift", "elastic", "smoothness", "fading"]
+NUMBERS = [
+    "eta",
+    "alpha",
+    "weight_decay",
+    "rotation",
+    "scaling",
+    "shear",
+    "shift",
+    "elastic",
+    "smoothness",
+    "fading",
+    "negligible",
+]
 HUGE = dict.fromkeys(NUMBERS, MANY) | {"batch_size": list(range(1, 100))}
 
 
