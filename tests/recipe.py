@@ -9,6 +9,9 @@ from mnist.dataset import Dataset
 from mnist.hyperparameters import Hyperparameters
 
 ROOT = Path(__file__).parent.parent
+NUMBERS = [
+    key for key, schema in Hyperparameters.model_json_schema()["properties"].items() if schema.get("type") == "number"
+]
 
 DEFAULT: dict[str, Any] = {
     "seed": 1,

@@ -10,26 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnist.hyperparameters import HyperparameterError, Hyperparameters
-from tests.recipe import DEFAULT, ROOT
+from tests.recipe import DEFAULT, NUMBERS, ROOT
 
 NO_RECIPES = {"dvc.yaml", "ladder.yaml", "choices.yaml"}
 SHIPPED = [ROOT / "params.yaml", *(path for path in ROOT.glob("recipes/*.yaml") if path.name not in NO_RECIPES)]
 FIELDS = Hyperparameters.model_fields
 
 COUNTS = ["seed", "validation", "epochs", "batch_size"]
-NUMBERS = [
-    "eta",
-    "alpha",
-    "weight_decay",
-    "rotation",
-    "scaling",
-    "shear",
-    "shift",
-    "elastic",
-    "smoothness",
-    "fading",
-    "negligible",
-]
 NAMES = {
     key: schema["enum"] for key, schema in Hyperparameters.model_json_schema()["properties"].items() if "enum" in schema
 }

@@ -7,7 +7,7 @@ import pytest
 
 from mnist.hyperparameters import HyperparameterError
 from sweeps.space import GRID_LIMIT, Choices, Range, Sweep
-from tests.recipe import ROOT
+from tests.recipe import NUMBERS, ROOT
 from tests.sweeps.faults import write
 
 
@@ -71,19 +71,6 @@ def test_rungs(tmp_path: Path, epochs: int, first_rung: int, halving: int, rungs
 
 
 MANY = [round(0.01 * number, 2) for number in range(1, 100)]
-NUMBERS = [
-    "eta",
-    "alpha",
-    "weight_decay",
-    "rotation",
-    "scaling",
-    "shear",
-    "shift",
-    "elastic",
-    "smoothness",
-    "fading",
-    "negligible",
-]
 HUGE = dict.fromkeys(NUMBERS, MANY) | {"batch_size": list(range(1, 100))}
 
 
