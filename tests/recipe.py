@@ -10,7 +10,17 @@ from mnist.hyperparameters import Hyperparameters
 
 ROOT = Path(__file__).parent.parent
 NUMBERS = [
-    key for key, schema in Hyperparameters.model_json_schema()["properties"].items() if schema.get("type") == "number"
+    "eta",
+    "alpha",
+    "weight_decay",
+    "rotation",
+    "scaling",
+    "shear",
+    "shift",
+    "elastic",
+    "smoothness",
+    "fading",
+    "negligible",
 ]
 
 DEFAULT: dict[str, Any] = {
