@@ -28,6 +28,9 @@ _ASCII_SHADES = " .+*#"
 def main() -> None:
     """Run the command line."""
     arguments = _parser().parse_args()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # The name of a picture may have letters that the terminal has not.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         sys.exit(arguments.run(arguments))
     except MnistError as error:
@@ -93,6 +96,8 @@ def _see(name: str) -> ByteArray:
     if name != _STANDARD_INPUT:
         with Path(name).open("rb") as file:
             return read_digit(read_grey(file))
+    if sys.stdin is None:
+        raise PictureError("there is no standard input")
     data = sys.stdin.buffer.read(_LONGEST_INPUT + 1)
     if len(data) > _LONGEST_INPUT:
         raise PictureError(f"it has more than {_LONGEST_INPUT:,} bytes")

@@ -1,6 +1,7 @@
 """The command `mnist`: what is printed, where, and with which exit code."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -144,6 +145,22 @@ def test_a_terminal_without_blocks_gets_letters(trained: TrainedProject) -> None
     assert "##" in done.stdout
 
 
+def test_a_name_that_the_terminal_has_no_letters_for_is_told_all_the_same(
+    trained: TrainedProject, three: Path, tmp_path: Path
+) -> None:
+    picture = shutil.copy(three, tmp_path / "trois é.png")
+    done = trained.mnist("predict", picture, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "trois \\xe9.png: 3" in done.stdout
+
+
+def test_a_closed_standard_input_is_told(trained: TrainedProject) -> None:
+    command = ["bash", "-c", f"exec {sys.executable} -m mnist predict - <&-"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=trained.root, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"-: there is no standard input\n")
+
+
 @pytest.mark.parametrize("number", ["60000", "-1"])
 def test_an_image_that_is_not_there_is_refused(number: str, trained: TrainedProject) -> None:
     done = trained.mnist("show", "--", number)
@@ -158,7 +175,7 @@ def test_without_data_it_is_told_how_to_get_them(trained: TrainedProject) -> Non
 
 
 def test_who_stops_reading_gets_no_traceback(trained: TrainedProject) -> None:
-    command = [sys.executable, "-m", "mnist", "show", *map(str, range(60)), "--data", str(trained.root / "data/raw")]
+    command = [sys.executable, "-m", "mnist", "show", *map(str, range(200)), "--data", str(trained.root / "data/raw")]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stderr is not None
@@ -166,7 +183,7 @@ def test_who_stops_reading_gets_no_traceback(trained: TrainedProject) -> None:
     process.stdout.close()
     assert process.stderr.read() == b""
     process.stderr.close()
-    process.wait()
+    assert process.wait() == 1
 
 
 def test_make_installs_the_command() -> None:
