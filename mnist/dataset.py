@@ -174,8 +174,12 @@ def load_prepared(folder: Path, name: str) -> Dataset:
 
     Raises
     ------
+    DamagedFileError
+        One of the files is not a .npy file.
     DatasetError
-        One of the files is damaged, or they do not belong together.
+        They hold something else, or do not belong together.
+    OSError
+        One of them is not there.
     """
     images_file, labels_file = _prepared_files(folder, name)
     images, labels = load_array(images_file), load_array(labels_file)

@@ -184,7 +184,7 @@ def save_digests(folder: Path, kind: str) -> None:
         What they are together, and in which format: a remark in the first line.
     """
     contents = _contents(folder)
-    lines = [f"{_sha256(contents[name])}  {name}\n" for name in sorted(contents)]
+    lines = [f"{sha256_of(contents[name])}  {name}\n" for name in sorted(contents)]
     save_bytes(folder / _DIGESTS, "".join([f"# {kind}\n", *lines]).encode())
 
 
@@ -206,16 +206,16 @@ def check_digests(folder: Path, kind: str) -> str:
         raise DamagedFileError(
             f"{listed}: should begin with '# {kind}', not {first[:100]!r}; `dvc repro` makes it again"
         )
-    unlisted = _contents(folder).keys() - {line.partition("  ")[2] for line in lines}
+    listing = [line.partition("  ")[::2] for line in lines]
+    unlisted = _contents(folder).keys() - {name for _, name in listing}
     if unlisted:
         raise DamagedFileError(
             f"{listed}: does not list {', '.join(sorted(unlisted))}; `dvc repro --force` makes all of the folder again"
         )
-    for line in lines:
-        digest, _, name = line.partition("  ")
+    for digest, name in listing:
         if not name or Path(name).name != name:
             raise DamagedFileError(f"{listed}: is damaged; `dvc repro --force` makes it again")
-        if _sha256(folder / name) != digest:
+        if sha256_of(folder / name) != digest:
             raise DamagedFileError(f"{folder / name}: is damaged; `dvc repro --force` makes it again")
     return text
 
@@ -229,7 +229,8 @@ def _contents(folder: Path) -> dict[str, Path]:
     return paths
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

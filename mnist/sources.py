@@ -25,7 +25,7 @@ from tqdm import tqdm
 from urllib3.exceptions import HTTPError as HTTPException
 
 from mnist.errors import MnistError
-from mnist.files import atomic_write
+from mnist.files import atomic_write, sha256_of
 
 
 @dataclass(frozen=True)
@@ -170,9 +170,7 @@ def refuse_others(dataset: str, *paths: Path) -> None:
         One of them cannot be read.
     """
     for path in paths:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        owners = _owners(digest)
+        owners = _owners(sha256_of(path))
         if owners and dataset not in owners:
             raise DatasetMixupError(
                 f"{path}: is that of {owners[0]}, and what is asked for is {dataset}; set `dataset: {dataset}` in "
@@ -213,6 +211,9 @@ def fetch(dataset: str, target: Path, sources: Iterable[Source], cache: Path) ->
     """
     # What pooch has to tell is told by the caller, in the project's words.
     pooch.get_logger().setLevel(logging.WARNING)
+    # Pooch writes into temporary files beside the target; one that was killed has left its own there.
+    for left in target.glob("tmp????????"):
+        left.unlink(missing_ok=True)
     missing = [file for file in DATASETS[dataset].files if not _is_right(target / file.name, file)]
     failures: list[str] = []
     for source in sources:
@@ -351,11 +352,15 @@ def _unpack(packed: bytes, file: RawFile, path: Path) -> None:
     digest = hashlib.sha256(values).hexdigest()
     if digest != file.sha256 and (owners := _owners(digest)):
         raise ValueError(f"its {file.name} is that of another data set, {owners[0]}")
-    path.write_bytes(values)
+    try:
+        path.write_bytes(values)
+    except OSError as error:
+        # Of a full disk Python does not tell which file met it, and of the temporary one nobody has heard.
+        raise OSError(error.errno, f"cannot be written: {error.strerror}", str(path.with_name(file.name))) from error
 
 
 def _is_right(path: Path, file: RawFile) -> bool:
-    return path.is_file() and path.stat().st_size == file.size and bool(pooch.file_hash(str(path)) == file.sha256)
+    return path.is_file() and path.stat().st_size == file.size and sha256_of(path) == file.sha256
 
 
 def _keep(path: Path, file: RawFile, cache: Path) -> None:

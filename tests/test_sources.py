@@ -2,7 +2,10 @@
 
 import gzip
 import io
+import multiprocessing
 import os
+import resource
+import signal
 import socket
 import tarfile
 import threading
@@ -365,6 +368,36 @@ def test_an_interruption_leaves_nothing_behind(home: Home) -> None:
     with pytest.raises(KeyboardInterrupt):
         home.fetch(Source("interrupted", download))
     assert content(home.target) == {}
+
+
+def test_a_kill_leaves_nothing_behind_that_the_next_fetch_does_not_remove(home: Home) -> None:
+    def download(_: RawFile, path: Path) -> None:
+        path.write_bytes(b"half a file")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    process = multiprocessing.get_context("fork").Process(target=home.fetch, args=(Source("killed", download),))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert list(content(home.target).values()) == [b"half a file"]
+    home.fetch(folder(write(home.root / "some", CONTENT)))
+    assert content(home.target) == CONTENT
+
+
+def test_a_full_disk_is_an_os_error_that_names_the_file(home: Home) -> None:
+    source = folder(write(home.root / "some", CONTENT))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A limit on the size of files stands for the full disk; Python ignores the signal that comes with it.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (IMAGES.size - 1, limits[1]))
+    try:
+        with pytest.raises(OSError, match="cannot be written: File too large") as caught:
+            home.fetch(source)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.filename == str(home.target / IMAGES.name)
+    assert content(home.target) == {}
+    home.fetch(source)
+    assert content(home.target) == CONTENT
 
 
 def test_a_target_that_cannot_be_written_is_an_os_error(mirrors: Mirrors, home: Home) -> None:
