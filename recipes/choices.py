@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from mnist.files import save_csv
 from mnist.hyperparameters import Hyperparameters, read_yaml
+from mnist.sources import TRAIN_IMAGES, TRAIN_LABELS
 from recipes.rungs import load_changes
 from recipes.runs import in_parallel, kept, trained
 from stages.command import told_in_words
@@ -47,7 +48,8 @@ def load_choices(default: Path = DEFAULT, path: Path = CHOICES) -> list[Choice]:
 
 def compare(choice: Choice) -> tuple[str, tuple[float, ...]]:
     """Return the name of a choice and its FIGURES with one seed."""
-    return choice.name, kept("choice", choice.parameters, FIGURES, partial(_train, choice.parameters))
+    raw = TRAIN_IMAGES, TRAIN_LABELS
+    return choice.name, kept("choice", choice.parameters, raw, FIGURES, partial(_train, choice.parameters))
 
 
 def _train(parameters: Hyperparameters) -> tuple[float, ...]:

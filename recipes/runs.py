@@ -16,11 +16,11 @@ from typing import NamedTuple, TypeVar
 
 from mnist.environment import THREAD_VARIABLES
 from mnist.errors import MnistError
-from mnist.files import load_numbers, save_csv
+from mnist.files import DamagedFileError, load_numbers, save_csv, sha256_of
 from mnist.hyperparameters import Hyperparameters
 from mnist.training import Epoch
 from stages.checkpoint import name_of
-from stages.command import Workspace
+from stages.command import RAW, Workspace
 from stages.prepare import prepare
 from stages.train import train_network
 
@@ -61,14 +61,35 @@ def trained(parameters: Hyperparameters) -> Iterator[Trained]:
 
 
 def kept(
-    kind: str, parameters: Hyperparameters, names: tuple[str, ...], run: Callable[[], tuple[float, ...]]
+    kind: str,
+    parameters: Hyperparameters,
+    raw: tuple[str, ...],
+    names: tuple[str, ...],
+    run: Callable[[], tuple[float, ...]],
 ) -> tuple[float, ...]:
-    """Return the figures, called `names`, of a run that was made before with this recipe and `mnist/`, or make it."""
-    file = RUNS / f"{kind}-{name_of(parameters, f'{parameters.evaluation_images} {names}')}.csv"
-    if not file.exists():
-        save_csv(file, names, [run()])
-    (figures,) = load_numbers(file, names)
-    return tuple(figures.values())
+    """Return the figures of a run that was made before with this recipe, code and data, or make it.
+
+    Parameters
+    ----------
+    kind : str
+        What the name of its file begins with.
+    parameters : Hyperparameters
+    raw : tuple of str
+        The files of `data/raw` that it reads.
+    names : tuple of str
+        What its figures are called.
+    run : callable
+        Makes them.
+    """
+    digits = [sha256_of(RAW / name) for name in raw]
+    file = RUNS / f"{kind}-{name_of(parameters, f'{parameters.evaluation_images} {names} {digits}')}.csv"
+    # One that is not there or damaged is made again.
+    with contextlib.suppress(FileNotFoundError, DamagedFileError, ValueError):
+        (figures,) = load_numbers(file, names)
+        return tuple(figures.values())
+    made = run()
+    save_csv(file, names, [made])
+    return made
 
 
 def in_parallel(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:

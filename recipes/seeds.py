@@ -17,6 +17,7 @@ import numpy as np
 
 from mnist.files import load_numbers, save_csv
 from mnist.hyperparameters import Hyperparameters
+from mnist.sources import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from recipes.runs import in_parallel, kept, trained
 from stages.command import told_in_words
 from stages.evaluate import evaluate
@@ -44,7 +45,8 @@ def load_runs(path: Path) -> list[Run]:
 def run_once(recipe: Hyperparameters, seed: int) -> Run:
     """Return the figures of one seed."""
     parameters = recipe.model_copy(update={"seed": seed})
-    return Run(seed, *kept("seed", parameters, Run._fields[1:], partial(_measure, parameters)))
+    raw = TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS
+    return Run(seed, *kept("seed", parameters, raw, Run._fields[1:], partial(_measure, parameters)))
 
 
 def _measure(parameters: Hyperparameters) -> tuple[float, ...]:

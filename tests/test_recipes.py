@@ -17,11 +17,13 @@ import yaml
 from mnist.environment import THREAD_VARIABLES
 from mnist.files import save_bytes
 from mnist.hyperparameters import HyperparameterError, Hyperparameters
+from mnist.sources import TEST_LABELS, TRAIN_LABELS
 from recipes.choices import SEEDS, load_choices
 from recipes.ladder import Rung, chart, markdown
 from recipes.rungs import fingerprint, load_rungs
-from recipes.runs import StudyError, in_parallel
+from recipes.runs import StudyError, in_parallel, kept
 from recipes.seeds import Run, load_runs, summarise
+from stages.command import RAW
 from tests.recipe import ROOT, random_digits, recipe
 
 RUNGS = load_rungs(ROOT / "recipes/notebook.yaml", ROOT / "recipes/ladder.yaml")
@@ -117,6 +119,33 @@ def test_the_recorded_runs_are_of_five_seeds_a_rung() -> None:
     for name in RUNGS:
         runs = load_runs(ROOT / f"recipes/ladder/{name}/runs.csv")
         assert [run.seed for run in runs] == [1, 2, 3, 4, 5]
+
+
+def test_a_run_is_kept_until_recipe_or_data_change_or_its_file_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (TRAIN_LABELS, TEST_LABELS):
+        save_bytes(RAW / name, b"labels")
+    made: list[tuple[float, float]] = []
+
+    def run() -> tuple[float, float]:
+        made.append((0.5 + len(made), math.pi))
+        return made[-1]
+
+    def figures(**changes: Any) -> tuple[float, ...]:
+        return kept("test", recipe(**changes), (TRAIN_LABELS,), ("accuracy", "loss"), run)
+
+    assert figures() == figures() == (0.5, math.pi)
+    assert figures(eta=0.3) == figures(eta=0.3) == (1.5, math.pi)
+    save_bytes(RAW / TRAIN_LABELS, b"other labels")
+    assert figures() == figures() == (2.5, math.pi)
+    save_bytes(RAW / TEST_LABELS, b"other labels, which the run does not read")
+    assert figures() == (2.5, math.pi)
+    for number, damaged in enumerate((b"", b"\xff", b"accuracy,loss\n", b"accuracy,loss\n0.5,abc\n")):
+        for file in Path("recipes/runs").iterdir():
+            file.write_bytes(damaged)
+        assert figures() == figures() == (3.5 + number, math.pi)
 
 
 # Each job tells the number of its process and works until somebody ends it.
