@@ -25,8 +25,8 @@ _CODE = [Path(__file__).parents[1] / package for package in ("mnist", "stages")]
 _PAUSE = 2.0
 _SHARE = 0.01
 
-# Checkpoints of trainings that were given up are deleted when there are more than these, as are old locks.
-_KEPT = 20
+# Seconds after which what a training has left is that of one that was given up.
+_KEPT = 30 * 24 * 60 * 60.0
 
 
 class Checkpoint:
@@ -67,7 +67,6 @@ def locked(name: str) -> Iterator[Checkpoint]:
     # DVC runs queued experiments in folders that it deletes when they are killed; DVC_ROOT stays.
     folder = Path(os.environ.get("DVC_ROOT", "")) / ".checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
-    _delete_old(folder)
     lock = filelock.FileLock(folder / f"{name}.lock")
     try:
         lock.acquire(timeout=0)
@@ -75,6 +74,7 @@ def locked(name: str) -> Iterator[Checkpoint]:
         print("another process is training exactly this; waiting for it to end", file=sys.stderr, flush=True)
         lock.acquire()
     try:
+        _delete_old(folder)
         yield Checkpoint(folder / f"{name}.safetensors")
     finally:
         lock.release()
@@ -91,20 +91,18 @@ def name_of(parameters: Hyperparameters, inputs: str) -> str:
 
 
 def _delete_old(folder: Path) -> None:
-    """Delete the oldest files, but none of a training that is still running: its lock is held."""
-    by_age = sorted(folder.iterdir(), key=_modified, reverse=True)
-    locks = [path for path in by_age if path.suffix == ".lock"]
-    given_up = [path for path in by_age if path.suffix != ".lock"]
-    finished = [lock for lock in locks if not lock.with_suffix(".safetensors").exists()]
-    for path in given_up[_KEPT:] + finished[_KEPT:]:
-        lock = folder / f"{path.name.strip('.').partition('.')[0]}.lock"
-        with suppress(filelock.Timeout), filelock.FileLock(lock, timeout=0):
-            path.unlink(missing_ok=True)
-            lock.unlink(missing_ok=True)
+    """Delete the files of trainings that were given up, but none of one that is running: its lock is held."""
+    given_up = time.time() - _KEPT
+    for path in folder.iterdir():
+        if _modified(path) < given_up:
+            lock = folder / f"{path.name.strip('.').partition('.')[0]}.lock"
+            with suppress(filelock.Timeout), filelock.FileLock(lock, timeout=0):
+                path.unlink(missing_ok=True)
+                lock.unlink(missing_ok=True)
 
 
 def _modified(path: Path) -> float:
-    """Return when a file was written; one that another process has just deleted counts as old."""
+    """Return when a file was written; one that another process has just deleted counts as new."""
     with suppress(FileNotFoundError):
         return path.stat().st_mtime
-    return 0.0
+    return float("inf")
