@@ -77,7 +77,7 @@ def main() -> None:
     if arguments.seeds < 1:
         parser.error("--seeds should be 1 or more")
     runs = []
-    with told_in_words(), ExitStack() as stack:
+    with told_in_words("the same command begins anew"), ExitStack() as stack:
         print(describe_machine())
         # Each in a process of their own, which waits while the others have their turn.
         alone = {

@@ -18,7 +18,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error("--rounds should be 1 or more")
-    with told_in_words():
+    with told_in_words("the same command begins anew"):
         plain = Work.load()
         own = Hyperparameters.load(RECIPE)
         strength = {name: getattr(own, name) for name in DEFORMATIONS}

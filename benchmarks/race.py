@@ -175,7 +175,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if min(arguments.batch_size, arguments.cores, arguments.rounds) < 1:
         parser.error("--batch-size, --cores and --rounds should be 1 or more")
-    with told_in_words():
+    with told_in_words("the same command begins anew"):
         turns = race(installed(CONTESTANTS), {"batch_size": arguments.batch_size}, arguments.cores, arguments.rounds)
     rows = rows_of(turns, steps=-(-IMAGES // arguments.batch_size))
     kind = f"batch {arguments.batch_size}, {arguments.cores} core{'s' if arguments.cores > 1 else ''}"

@@ -152,7 +152,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if any(count < 60_000 or count % 60_000 for count in arguments.images):
         parser.error("--images should be multiples of 60 000, the copies of MNIST's training set")
-    with told_in_words():
+    with told_in_words("the same command begins anew"):
         print(describe_machine())
         if arguments.images:
             images = measure_images(arguments.images, arguments.scratch)

@@ -71,13 +71,18 @@ def run(stage: Callable[[Hyperparameters, Workspace], None], description: str | 
 
 
 @contextmanager
-def told_in_words() -> Iterator[None]:
-    """End the program with a message and no traceback where something went wrong that the user can mend."""
+def told_in_words(interrupted: str = "the same command goes on") -> Iterator[None]:
+    """End the program with a message and no traceback where something went wrong that the user can mend.
+
+    `interrupted` is what to know after Ctrl-C, beyond that nothing is lost.
+    """
     try:
         yield
     except MnistError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: {error.filename or 'input or output'}: {error.strerror or error}")
+    except MemoryError as error:
+        sys.exit(f"error: there is not enough memory: {error}; narrower layers and a smaller batch_size need less")
     except KeyboardInterrupt:
-        sys.exit("interrupted; what was there before is still there, and the same command goes on")
+        sys.exit(f"interrupted; what was there before is still there, and {interrupted}")

@@ -242,7 +242,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.jobs < 1:
         parser.error("--jobs should be 1 or more")
-    with told_in_words():
+    with told_in_words("DVC's workers go on by themselves; `dvc queue stop --kill` ends them"):
         count = combinations(arguments.changes, read_yaml(PARAMS))
         print(f"{count} experiments, {arguments.jobs} at a time", flush=True)
         results = run_all(arguments.changes, count, arguments.jobs)

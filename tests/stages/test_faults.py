@@ -66,6 +66,14 @@ def test_a_full_disk_is_told_and_loses_nothing(stage: str, size: int, project: P
     project.run(stage)
 
 
+def test_a_network_too_large_for_memory_is_told_and_loses_nothing(project: Project) -> None:
+    project.set(hidden=[60_000, 60_000])
+    before = project.files(*OUTPUTS)
+    message = fail("train", project, lambda: resource.setrlimit(resource.RLIMIT_AS, (6 * 2**30, 6 * 2**30)))
+    assert message.startswith("error: there is not enough memory: Unable to allocate 13.6 GiB")
+    assert project.files(*OUTPUTS) == before
+
+
 def as_a_user() -> None:
     """Give up root's right to write everywhere (CAP_DAC_OVERRIDE), where it is root that tests."""
     if os.geteuid() == 0:
