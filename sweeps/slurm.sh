@@ -15,11 +15,15 @@ certificates=$PWD/.sweeps/tls
 tls=(--tls-ca-file "$certificates/ca.pem" --tls-cert "$certificates/cert.pem" --tls-key "$certificates/key.pem")
 
 dask scheduler --protocol tls --port "$port" --no-dashboard "${tls[@]}" &
+scheduler=$!
 trap 'kill $(jobs -p) 2> /dev/null' EXIT
 
 # Without the two thresholds Dask has workers give every freed array back, and training takes half as long again.
 export MALLOC_TRIM_THRESHOLD_=268435456 MALLOC_MMAP_THRESHOLD_=33554432
 srun dask worker "tls://$(hostname):$port" --nthreads 1 --no-dashboard "${tls[@]}" &
 
-until python -c "import socket; socket.create_connection(('$(hostname)', $port))" 2> /dev/null; do sleep 1; done
+until python -c "import socket; socket.create_connection(('$(hostname)', $port))" 2> /dev/null; do
+  kill -0 "$scheduler" 2> /dev/null || { echo "error: the scheduler has ended; is port $port taken?" >&2; exit 1; }
+  sleep 1
+done
 python -m sweeps.run "$@" --scheduler "tls://$(hostname):$port" --certificates "$certificates"

@@ -16,6 +16,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from mnist.files import DamagedFileError
 from sweeps.space import Axis, Choices, Sweep, Values
 from sweeps.trial import Leg
 
@@ -104,14 +105,22 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._sweep = sweep
         self._journal = _Journal(journal)
-        self._storage = JournalStorage(self._journal)
-        self._study = optuna.create_study(
-            storage=self._storage,
-            study_name=_NAME,
-            direction="minimize" if sweep.settings.objective == "validation_loss" else "maximize",
-            load_if_exists=True,
-            pruner=_pruner(sweep),
-        )
+        try:
+            self._storage = JournalStorage(self._journal)
+            self._study = optuna.create_study(
+                storage=self._storage,
+                study_name=_NAME,
+                direction="minimize" if sweep.settings.objective == "validation_loss" else "maximize",
+                load_if_exists=True,
+                pruner=_pruner(sweep),
+            )
+        except OSError:
+            raise
+        # Optuna believes what stands in a journal, and there is no end to what damage may make of that.
+        except Exception as error:
+            raise DamagedFileError(
+                f"{journal}: is damaged ({error}); delete it, and the same command tries all trials again"
+            ) from error
         # Trials that a driver left behind when it was killed.
         self._left = self._trials(TrialState.RUNNING)
 

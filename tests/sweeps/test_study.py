@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from mnist.files import save_bytes
+from mnist.files import DamagedFileError, save_bytes
 from sweeps.space import Sweep
 from sweeps.states import States
 from sweeps.study import Row, Trial, best_of, opened
@@ -115,6 +115,17 @@ def test_every_prefix_of_a_journal_can_be_gone_on_from(tmp_path: Path) -> None:
         rows = run(folder, sweep)
         assert [(row.number, row.values) for row in rows] == [(row.number, row.values) for row in whole], length
         assert {row.state for row in rows} <= {"complete", "pruned"}, length
+
+
+@pytest.mark.parametrize("damage", [b"\xff\xfe", b"nonsense", b"{}", b"[1]", b'{"op_code":99}'])
+def test_a_damaged_journal_is_named(tmp_path: Path, damage: bytes) -> None:
+    sweep = Sweep.load(write(tmp_path, space={"eta": [0.1, 0.2, 0.3]}))
+    run(tmp_path / "sweep", sweep)
+    journal = tmp_path / "sweep/journal.log"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:5], damage + b"\n", *lines[6:]]))
+    with pytest.raises(DamagedFileError, match=f"{journal}: is damaged .*; delete it"):
+        run(tmp_path / "sweep", sweep)
 
 
 @pytest.mark.parametrize(("failure", "state"), [({}, "failed"), ({"timed_out": True}, "timed out")])
