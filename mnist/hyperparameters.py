@@ -86,7 +86,8 @@ class CheckedFile(BaseModel):
         meaning = f"({key}: {cls.model_fields[key].description})"
         if fault["type"] == "missing":
             return f"{key}: is missing {meaning}"
-        place = ".".join(map(str, fault["loc"]))
+        # The rest of pydantic's place tells which alternative of a type it tried.
+        place = ".".join([key, *(str(part) for part in fault["loc"][1:] if isinstance(part, int))])
         rule = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
         return f"{place} = {_shorten(fault['input'])}: {rule} {meaning}"
 
@@ -147,7 +148,7 @@ class Hyperparameters(CheckedFile):
     elastic: Number = Field(ge=0, le=28, description="warped: each point moves by so many pixels on average; 0: off")
     smoothness: Number = Field(gt=0, le=28, description="over how many pixels neighbouring points are warped alike")
     fading: Number = Field(
-        ge=0, le=1, description="the part of rotation to elastic that is gone by the last epoch; 0: none"
+        ge=0, le=1, description="the part of rotation to elastic that is gone at the end of training; 0: none"
     )
 
     evaluation_images: Literal["normalized", "raw"] = Field(

@@ -96,6 +96,7 @@ HUGE = dict.fromkeys(NUMBERS, MANY) | {"batch_size": list(range(1, 100))}
         ({"space": HUGE, "trials": 5}, "the grid has .* points; say how many of them to try"),
         ({"method": "random"}, f"trials = all: should be a number from 1 to {GRID_LIMIT:,}"),
         ({"method": "tpe", "trials": 0}, "trials = 0: should be a number from 1"),
+        ({"trials": "many"}, r"\n  trials = 'many': should be a number .*\n  trials = 'many': should be 'all'"),
         ({"trials": 10**6}, "trials = 1000000: should be a number from 1 to 10,000"),
         ({"method": "random", "trials": 3, "space": {"eta": {"low": 1, "high": 0.1}}}, "low = 1.0 should be below"),
         ({"method": "random", "trials": 3, "space": {"alpha": {"low": 0, "high": 0.9, "log": True}}}, "no logarithm"),
