@@ -174,7 +174,8 @@ function setUpDrawing(network) {
   sheet.addEventListener("pointermove", (event) => {
     // A touch is captured even where nobody asked for it.
     if (!event.isPrimary || !sheet.hasPointerCapture(event.pointerId)) return;
-    const passed = event.getCoalescedEvents();
+    // Not every browser has it, and a page from a plain http address has it in none.
+    const passed = event.getCoalescedEvents?.() ?? [];
     strokes.at(-1).push(...(passed.length ? passed : [event]).map(point));
     readSoon();
   });
