@@ -1,7 +1,7 @@
-"""A neural network for MNIST, from scratch in NumPy: the network and everything it needs.
+"""A neural network for MNIST, from scratch in NumPy, and everything around it.
 
-In reading order: `hyperparameters`, `idx`, `sources`, `normalisation`, `dataset`, `deformation`, `activations`,
-`losses`, `initializers`, `optimizers`, `schedules`, `network`, `evaluation`, `training`, `storage`, `checkpoints`,
-`pictures`, `drawing`, `report`, `__main__`. A module imports only those before it, and the small ones that all stand
-on: `errors`, `arrays`, `files`, `randomness`, `environment`.
+`nn` is the network, `data` brings images to it, `recipe` builds both from params.yaml; `model` and `checkpoint` keep
+the result, `reading` finds digits in pictures, `cli` is the command `mnist`. A module imports only those before it, and
+the small ones that stand below all of them: `errors`, `files`, `checked`. Nothing is imported here, so that `mnist.nn`
+needs NumPy and nothing else.
 """

@@ -1,4 +1,4 @@
-"""The steps of the pipeline: `download`, `prepare`, `train`, `evaluate`, `plots_page`, `report`.
+"""The stages of the pipeline: `download`, `prepare`, `train`, `evaluate`, `plots_page`, `report`.
 
-dvc.yaml says what each reads and writes.
+dvc.yaml says what each reads and writes; `pipeline` is what they share.
 """

@@ -4,17 +4,19 @@ import os
 import tempfile
 from pathlib import Path
 
-from mnist.hyperparameters import Hyperparameters
-from mnist.sources import default_sources, fetch, user_cache
-from stages.command import RAW, Workspace, run
+from mnist.data.download import fetch
+from mnist.data.sources import default_sources, user_cache
+from mnist.recipe import Recipe
+from stages.pipeline import RAW, Workspace, run
 
 
-def download(parameters: Hyperparameters, _: Workspace) -> None:
-    """Fetch what is missing or wrong; files that are right are left alone."""
+def download(recipe: Recipe, _: Workspace) -> None:
+    """Fetch the files that are missing or damaged, and leave the others alone."""
+    dataset = recipe.data.dataset
     with tempfile.TemporaryDirectory() as scratch:
-        sources = default_sources(parameters.dataset, os.environ.get("MNIST_MIRROR"), Path(scratch))
-        for file, source in fetch(parameters.dataset, RAW, sources, user_cache(parameters.dataset)):
-            print(f"{parameters.dataset}, {file.name}: {file.size:,} bytes from {source}")
+        sources = default_sources(dataset, os.environ.get("MNIST_MIRROR"), Path(scratch))
+        for file, source in fetch(dataset, RAW, sources, user_cache(dataset)):
+            print(f"{dataset}, {file.name}: {file.size:,} bytes from {source}")
 
 
 if __name__ == "__main__":

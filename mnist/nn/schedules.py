@@ -1,7 +1,6 @@
 """How the learning rate falls: the factor of eta at `progress` 0..1 through all updates of a training."""
 
 import math
-from collections.abc import Callable
 
 
 def constant(_: float) -> float:
@@ -17,7 +16,3 @@ def linear(progress: float) -> float:
 def cosine(progress: float) -> float:
     """From 1 to 0 along half a cosine (Loshchilov & Hutter 2017, eq. 5, without restarts)."""
     return (1 + math.cos(math.pi * progress)) / 2
-
-
-SCHEDULES: dict[str, Callable[[float], float]] = {"constant": constant, "linear": linear, "cosine": cosine}
-"""`schedule` in params.yaml -> the function progress -> factor."""

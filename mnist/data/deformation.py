@@ -3,16 +3,15 @@
 A digit turned by ten degrees or drawn by a shakier hand is still that digit (Simard, Steinkraus & Platt 2003).
 """
 
-from typing import NamedTuple, Self
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mnist.arrays import ByteArray, FloatArray
-from mnist.dataset import PIXELS, SIDE
-from mnist.hyperparameters import Hyperparameters
+from mnist.data.arrays import ByteArray, FloatArray
+from mnist.data.dataset import PIXELS, SIDE
 
 # Images that share one displacement field: with images along the last axis, a source pixel is then one row to copy
-# instead of a hundred places to look up. 60 000 images take 0.14 s on one core; looked up pixel by pixel, 1.0 s.
+# instead of a hundred places to look up. 60,000 images take 0.14 s on one core; looked up pixel by pixel, 1.0 s.
 _MEMBERS = 100
 
 # Source positions are rounded to 1/16 of a pixel, so that the four weights of bilinear interpolation are whole 1/256
@@ -24,15 +23,16 @@ _PADDED = SIDE + 2
 _CENTRE = (SIDE - 1) / 2
 
 
-class Strength(NamedTuple):
-    """How far deformations go; 0 turns one off.
+@dataclass(frozen=True)
+class Deformation:
+    """How far images are deformed; 0 turns a kind off.
 
     Attributes
     ----------
     rotation : float
         Largest angle in degrees, either way.
     scaling : float
-        Largest relative change of height and of width, each drawn by itself.
+        Largest relative change of height and of width, either way, each drawn by itself.
     shear : float
         Largest slant: pixels sideways for a pixel up, either way.
     shift : float
@@ -42,6 +42,8 @@ class Strength(NamedTuple):
     smoothness : float
         Over how many pixels neighbouring displacements are alike: the standard deviation of the Gaussian they are
         smoothed with.
+    fading : float
+        The part of all but `smoothness` that is gone at the end of training.
     """
 
     rotation: float
@@ -50,26 +52,31 @@ class Strength(NamedTuple):
     shift: float
     elastic: float
     smoothness: float
+    fading: float = 0.0
 
-    @classmethod
-    def of(cls, parameters: Hyperparameters, progress: float = 0) -> Self:
-        """Return what a recipe asks for after the part `progress` (0..1) of its epochs."""
-        full = cls(*(getattr(parameters, name) for name in cls._fields))
-        left = 1 - parameters.fading * progress
-        return cls(*(left * value for value in full))._replace(smoothness=full.smoothness)
+    @property
+    def is_none(self) -> bool:
+        """Whether images stay as they are."""
+        return not any((self.rotation, self.scaling, self.shear, self.shift, self.elastic))
+
+    def faded(self, progress: float) -> "Deformation":
+        """Return the deformation after the part `progress`, 0..1, of training."""
+        left = 1 - self.fading * progress
+        kinds = ("rotation", "scaling", "shear", "shift", "elastic")
+        return replace(self, **{kind: left * getattr(self, kind) for kind in kinds})
 
 
-def deform(images: ByteArray, strength: Strength, rng: np.random.Generator) -> ByteArray:
+def deform(images: ByteArray, deformation: Deformation, rng: np.random.Generator) -> ByteArray:
     """Return every image deformed at random.
 
-    Images of a group share one random field; a group is spread over the whole of `images`, every n-th of them, so that
-    few of a batch are of one group.
+    Images of a group share one random field; a group is every n-th of the images, so that few images of a batch belong
+    to one group.
 
     Parameters
     ----------
     images : ByteArray, shape (images, 784)
-        Pixels 0..255; what comes in from outside is 0.
-    strength : Strength
+        Pixels 0..255; beyond the border all is 0.
+    deformation : Deformation
     rng : numpy.random.Generator
         Draws the fields.
 
@@ -78,14 +85,14 @@ def deform(images: ByteArray, strength: Strength, rng: np.random.Generator) -> B
     ByteArray, shape (images, 784)
     """
     groups = max(1, round(len(images) / _MEMBERS))
-    positions = source_positions(groups, strength, rng)
+    positions = source_positions(groups, deformation, rng)
     deformed = np.empty_like(images)
     for group, field in enumerate(positions):
         deformed[group::groups] = resample(images[group::groups], field)
     return deformed
 
 
-def source_positions(count: int, strength: Strength, rng: np.random.Generator) -> FloatArray:
+def source_positions(count: int, deformation: Deformation, rng: np.random.Generator) -> FloatArray:
     """Draw `count` random fields: for each pixel of the new image, the place (row, column) to take it from.
 
     Returns
@@ -93,10 +100,10 @@ def source_positions(count: int, strength: Strength, rng: np.random.Generator) -
     FloatArray, shape (count, 2, 28, 28)
         In pixels of the old image.
     """
-    angle = np.radians(strength.rotation) * rng.uniform(-1, 1, count)
-    row_scale, column_scale = 1 + strength.scaling * rng.uniform(-1, 1, (2, count))
-    shear = strength.shear * rng.uniform(-1, 1, count)
-    shift = strength.shift * rng.uniform(-1, 1, (count, 2, 1, 1))
+    angle = np.radians(deformation.rotation) * rng.uniform(-1, 1, count)
+    row_scale, column_scale = 1 + deformation.scaling * rng.uniform(-1, 1, (2, count))
+    shear = deformation.shear * rng.uniform(-1, 1, count)
+    shift = deformation.shift * rng.uniform(-1, 1, (count, 2, 1, 1))
     cos, sin = np.cos(angle), np.sin(angle)
     rotation = np.array([[cos, sin], [-sin, cos]])
     stretch = np.array([[row_scale, np.zeros(count)], [shear, column_scale]])
@@ -104,9 +111,9 @@ def source_positions(count: int, strength: Strength, rng: np.random.Generator) -
 
     offsets = np.indices((SIDE, SIDE)) - _CENTRE
     positions: FloatArray = np.einsum("nij,jrc->nirc", matrix, offsets) + _CENTRE + shift
-    if strength.elastic:
-        smooth = _smoother(strength.smoothness)
-        positions += strength.elastic * (smooth @ rng.standard_normal((count, 2, SIDE, SIDE)) @ smooth.T)
+    if deformation.elastic:
+        smooth = _smoother(deformation.smoothness)
+        positions += deformation.elastic * (smooth @ rng.standard_normal((count, 2, SIDE, SIDE)) @ smooth.T)
     return positions
 
 

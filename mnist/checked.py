@@ -1,0 +1,174 @@
+"""YAML files as typed models: every fault is reported by key, value and the values that are allowed."""
+
+import difflib
+import math
+import reprlib
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, core_schema
+
+from mnist.errors import MnistError
+
+# A message lists no more faults of one file than these, and shows no longer values.
+_FAULTS = 30
+_WIDEST = 100
+
+
+class RecipeError(MnistError):
+    """A YAML file that cannot be read, or a value in it that is not allowed."""
+
+
+def _number(value: object) -> object:
+    """Read text that is a number, such as the 1e-05 that YAML 1.1 takes for text, and reject true and false."""
+    if isinstance(value, bool):
+        raise ValueError("should be a number, not true or false")
+    if isinstance(value, str):
+        try:
+            value = int(value) if value.isdecimal() else float(value)
+        except ValueError:
+            raise ValueError("should be a number") from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("should be a finite number")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+Count = Annotated[int, BeforeValidator(_number)]
+
+
+@dataclass(frozen=True)
+class KeyOf:
+    """The annotation of text that should be a key of a table, which may still grow."""
+
+    table: Mapping[str, object]
+
+    def __get_pydantic_core_schema__(self, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check the value before pydantic does, and describe it by the keys of the present."""
+        return core_schema.no_info_before_validator_function(
+            self._check, handler(source), json_schema_input_schema=core_schema.literal_schema(list(self.table))
+        )
+
+    def _check(self, value: object) -> object:
+        if not isinstance(value, str) or value not in self.table:
+            raise ValueError(f"should be one of {', '.join(self.table)}")
+        return value
+
+
+class Keys(BaseModel):
+    """The keys of a file or of a group in it: all are needed, no others are allowed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CheckedFile(Keys):
+    """A file of known keys."""
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read and check a file; raises as `read_yaml` and `check`."""
+        return cls.check(path, read_yaml(path))
+
+    @classmethod
+    def check(cls, source: object, values: dict[str, Any]) -> Self:
+        """Return the model of `values`.
+
+        Raises
+        ------
+        RecipeError
+            A value is missing or not allowed; the text names `source` and lists every fault.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            faults = [cls._describe(fault) for fault in error.errors(include_url=False)]
+            more = [f"and {len(faults) - _FAULTS} more"] if len(faults) > _FAULTS else []
+            raise RecipeError("\n  ".join([f"{source}:", *faults[:_FAULTS], *more])) from None
+
+    @classmethod
+    def fields(cls) -> dict[str, FieldInfo]:
+        """Return all keys, those of groups as `group.key`, in their order."""
+        return dict(_fields(cls))
+
+    @classmethod
+    def _describe(cls, fault: Any) -> str:
+        """Put one of pydantic's findings into a line: key, value, allowed values, meaning of the key."""
+        fields, parts = cls.fields(), [str(part) for part in fault["loc"]]
+        key = next((name for end in range(len(parts), 0, -1) if (name := ".".join(parts[:end])) in fields), "")
+        if fault["type"] == "extra_forbidden":
+            alike = difflib.get_close_matches(parts[-1], [name.split(".")[-1] for name in fields], n=1)
+            known = [name for name in fields if alike and name.split(".")[-1] == alike[0]]
+            hint = f"; did you mean {known[0]}?" if known else ""
+            return f"{_shorten_text('.'.join(parts))}: there is no such key{hint}"
+        meaning = f"({key}: {fields[key].description})"
+        if fault["type"] == "missing":
+            return f"{key}: is missing {meaning}"
+        # The rest of pydantic's place says which alternative of a type it tried; only positions in lists help.
+        place = ".".join([key, *(str(part) for part in fault["loc"] if isinstance(part, int))])
+        rule = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        return f"{place} = {shorten(fault['input'])}: {rule} {meaning}"
+
+
+def _fields(keys: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in keys.model_fields.items():
+        yield prefix + name, field
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Keys):
+            yield from _fields(field.annotation, f"{prefix}{name}.")
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, except that a key twice in one table is an error, where PyYAML keeps the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        for name, count in names.items():
+            if count > 1:
+                raise yaml.YAMLError(f"{shorten(name)} is there {count} times; keep one")
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the lines of `key: value` that a YAML file holds.
+
+    Raises
+    ------
+    RecipeError
+        The file is missing, is not YAML, has a key twice, or holds something else.
+    """
+    try:
+        values = yaml.load(path.read_bytes(), _Loader)  # noqa: S506 (a safe one)
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
+    except RecursionError:
+        raise RecipeError(f"{path}: is nested too deeply for a file of hyperparameters") from None
+    # PyYAML does not catch the errors of its constructors: for dates that no calendar has, for `!!bool x`, and so on.
+    except Exception as error:
+        raise RecipeError(f"{path}: is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path}: should be lines of `key: value`, not {shorten(values)}")
+    return {str(key): value for key, value in values.items()}
+
+
+def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `values` with some of them changed, group by group."""
+    merged = dict(values)
+    for key, change in changes.items():
+        both_groups = isinstance(change, dict) and isinstance(values.get(key), dict)
+        merged[key] = merge(values[key], change) if both_groups else change
+    return merged
+
+
+def shorten(value: object) -> str:
+    """Show a value from a file in a bounded space, however large or nested it is."""
+    return _shorten_text(reprlib.repr(value))
+
+
+def _shorten_text(text: str) -> str:
+    return textwrap.shorten(text, _WIDEST, placeholder=" ...")

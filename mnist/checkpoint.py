@@ -1,0 +1,136 @@
+"""An unfinished training as a file, so that a killed one resumes and ends with the same bits.
+
+The file lies outside DVC's outputs, which DVC may delete, and is named by a fingerprint of all that the training
+follows from: no other training resumes from it.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+
+from mnist.data.batches import Batches
+from mnist.files import save
+from mnist.model import ModelFileError, encode_sealed, load_sealed
+from mnist.nn.training import Epoch, Training
+
+# Seconds between two checkpoints, and the part of the time that writing them may take.
+_PAUSE = 2.0
+_SHARE = 0.01
+
+# Seconds after which the files of a training count as given up.
+_KEPT = 30 * 24 * 60 * 60.0
+
+
+def encode_checkpoint(training: Training, batches: Batches) -> bytes:
+    """Return the file of all that a training, between two epochs, continues from."""
+    tensors = {f"optimizer.{name}": values for name, values in training.optimizer.state.items()}
+    description = {
+        "history": training.history,
+        "generators": {name: generator.bit_generator.state for name, generator in batches.generators.items()},
+    }
+    return encode_sealed(tensors | {"theta": training.network.theta}, description)
+
+
+def restore_checkpoint(path: Path, training: Training, batches: Batches) -> None:
+    """Bring a training that has just begun to where the one was that `encode_checkpoint` made a file of.
+
+    Raises
+    ------
+    ModelFileError
+        The file is damaged, or belongs to another network or optimizer; nothing is changed then.
+    OSError
+        It cannot be read.
+    """
+    places = {f"optimizer.{name}": values for name, values in training.optimizer.state.items()}
+    places["theta"] = training.network.theta
+    try:
+        description, tensors = load_sealed(path)
+        history = [Epoch(*epoch) for epoch in description["history"]]
+        generators = {name: _generator(description["generators"][name]) for name in batches.generators}
+        if {name: values.shape for name, values in tensors.items()} != {
+            name: values.shape for name, values in places.items()
+        }:
+            raise ModelFileError("it belongs to another network or optimizer")
+    except (ModelFileError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ModelFileError(f"{path}: is not a checkpoint of this training: {error}") from error
+    for name, values in tensors.items():
+        places[name][:] = values
+    training.history[:] = history
+    batches.generators.update(generators)
+
+
+def _generator(bit_generator_state: Any) -> np.random.Generator:
+    bit_generator = np.random.PCG64()
+    bit_generator.state = bit_generator_state
+    return np.random.Generator(bit_generator)
+
+
+class Checkpoint:
+    """Where one training is saved while it runs; use it inside `locked`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._due = time.monotonic() + _PAUSE
+
+    def restore(self, training: Training, batches: Batches) -> None:
+        """Resume the training where an earlier process left it, if one did."""
+        if not self._path.exists():
+            return
+        try:
+            restore_checkpoint(self._path, training, batches)
+            print(f"resumes after epoch {len(training.history)}, from {self._path}", flush=True)
+        except ModelFileError as error:
+            aside = self._path.with_suffix(".damaged")
+            self._path.replace(aside)
+            print(f"warning: {error}; set aside as {aside.name}, training starts over", file=sys.stderr)
+
+    def save_if_due(self, training: Training, batches: Batches) -> None:
+        """Save a training, between two epochs, unless that was done just now."""
+        start = time.monotonic()
+        if start >= self._due:
+            save({self._path: encode_checkpoint(training, batches)})
+            end = time.monotonic()
+            self._due = end + max(_PAUSE, (end - start) / _SHARE)
+
+    def remove(self) -> None:
+        """Delete the file: the training is complete."""
+        self._path.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(name: str) -> Iterator[Checkpoint]:
+    """Hold the checkpoint of this name; another process that wants it waits until it is free."""
+    # DVC runs queued experiments in folders that it deletes when they are killed; DVC_ROOT stays.
+    folder = Path(os.environ.get("DVC_ROOT", "")) / ".checkpoints"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / f"{name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        print("another process is training exactly this; waiting for it to end", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        _delete_old(folder)
+        yield Checkpoint(folder / f"{name}.safetensors")
+    finally:
+        lock.release()
+
+
+def _delete_old(folder: Path) -> None:
+    """Delete the files of trainings that were given up, but none of a running one: its lock is held."""
+    given_up = time.time() - _KEPT
+    for path in folder.iterdir():
+        # Another process may have deleted it just now.
+        with suppress(FileNotFoundError, filelock.Timeout):
+            if path.stat().st_mtime < given_up:
+                lock = folder / f"{path.name.strip('.').partition('.')[0]}.lock"
+                with filelock.FileLock(lock, timeout=0):
+                    path.unlink(missing_ok=True)
+                    lock.unlink(missing_ok=True)

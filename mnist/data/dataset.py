@@ -1,0 +1,161 @@
+"""Images and their labels: read and checked, split into training and validation set, kept as one file."""
+
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist.data import idx
+from mnist.data.arrays import ByteArray
+from mnist.errors import MnistError
+from mnist.files import DamagedFileError
+
+SIDE = 28
+PIXELS = SIDE * SIDE
+CLASSES = 10
+
+
+class DatasetError(MnistError):
+    """Files that do not hold digits with their labels, or too few of them."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images with their labels.
+
+    Attributes
+    ----------
+    images : ByteArray, shape (images, 784)
+        Pixels 0..255, row by row.
+    labels : ByteArray, shape (images,)
+        0..9.
+    """
+
+    images: ByteArray
+    labels: ByteArray
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.labels)
+
+    def __getitem__(self, chosen: slice | NDArray[np.bool_] | NDArray[np.int64]) -> "Dataset":
+        """Return some of the images with their labels."""
+        return Dataset(self.images[chosen], self.labels[chosen])
+
+
+def read_raw(images: Path, labels: Path) -> Dataset:
+    """Return the digits of two IDX files.
+
+    Raises
+    ------
+    IdxError
+        One of them is not an IDX file.
+    DatasetError
+        The images are not 28 x 28, the counts differ, or a label is not a digit.
+    OSError
+        One of them cannot be read.
+    """
+    pixels, digits = idx.read(images), idx.read(labels)
+    if pixels.shape[1:] != (SIDE, SIDE):
+        raise DatasetError(f"{images}: should hold images of {SIDE} x {SIDE} pixels, but has shape {pixels.shape}")
+    if digits.shape != pixels.shape[:1]:
+        raise DatasetError(f"{labels}: has shape {digits.shape}, but {images} holds {len(pixels)} images")
+    if digits.max() >= CLASSES:
+        where = int(np.argmax(digits >= CLASSES))
+        raise DatasetError(f"{labels}: label {where} is {digits[where]}, not a digit 0..9")
+    return Dataset(pixels.reshape(-1, PIXELS), digits)
+
+
+def stratified_split(labels: ByteArray, count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Choose `count` images at random, each class in its share of the whole.
+
+    Parameters
+    ----------
+    labels : ByteArray, shape (images,)
+        The class of each image.
+    count : int
+        How many to choose; 0 is allowed.
+    rng : numpy.random.Generator
+        Chooses which.
+
+    Returns
+    -------
+    ndarray of bool, shape (images,)
+        True for the chosen images.
+
+    Raises
+    ------
+    DatasetError
+        Nothing would be left.
+    """
+    if count >= len(labels):
+        raise DatasetError(
+            f"data.validation = {count}: should leave some of the {len(labels)} training images to train on"
+        )
+    sizes = np.bincount(labels, minlength=CLASSES)
+    exact = sizes * count / len(labels)
+    shares = exact.astype(int)
+    # Largest remainders: the images that rounding down leaves over go to the classes that lost most by it.
+    shares[np.argsort(shares - exact, kind="stable")[: count - shares.sum()]] += 1
+    chosen = np.zeros(len(labels), bool)
+    for digit, share in enumerate(shares):
+        chosen[rng.permutation(np.flatnonzero(labels == digit))[:share]] = True
+    return chosen
+
+
+class Prepared(NamedTuple):
+    """The data as training wants it.
+
+    Attributes
+    ----------
+    training, validation : Dataset
+    offset, scale : ndarray of float64
+        The fitted normalisation.
+    """
+
+    training: Dataset
+    validation: Dataset
+    offset: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+
+def encode_prepared(prepared: Prepared) -> bytes:
+    """Return the .npz file of prepared data: the same bytes for the same data."""
+    file = io.BytesIO()
+    np.savez(
+        file,
+        allow_pickle=False,
+        training_images=prepared.training.images,
+        training_labels=prepared.training.labels,
+        validation_images=prepared.validation.images,
+        validation_labels=prepared.validation.labels,
+        offset=prepared.offset,
+        scale=prepared.scale,
+    )
+    return file.getvalue()
+
+
+def load_prepared(path: Path) -> Prepared:
+    """Return the data of a file that `encode_prepared` made.
+
+    Raises
+    ------
+    DamagedFileError
+        The file holds something else; its checksums find a single flipped bit.
+    OSError
+        It cannot be read.
+    """
+    data = path.read_bytes()
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            training, validation = (
+                Dataset(arrays[f"{name}_images"], arrays[f"{name}_labels"]) for name in ("training", "validation")
+            )
+            return Prepared(training, validation, arrays["offset"], arrays["scale"])
+    # The file is this project's own and its checksums vouch for it; these are the ways in which a damaged one fails.
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError, NotImplementedError) as error:
+        raise DamagedFileError(f"{path}: is damaged ({error}); `dvc repro` makes it again") from error

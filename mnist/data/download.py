@@ -1,0 +1,105 @@
+"""Downloads the files of a data set from the first source that has them.
+
+A file is trusted by its SHA-256 alone, so that any source will do, and its bytes are the same wherever they came from.
+"""
+
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from mnist.data.published import DATASETS, RawFile, owner_of
+from mnist.data.sources import Source, SourceError
+from mnist.errors import MnistError
+from mnist.files import save, sha256_of
+
+
+class DownloadError(MnistError):
+    """No source has the files."""
+
+
+def fetch(dataset: str, target: Path, sources: dict[str, Source], cache: Path) -> Iterator[tuple[RawFile, str]]:
+    """Bring those of the files into a folder that are not there yet, or are damaged.
+
+    Parameters
+    ----------
+    dataset : str
+        A key of DATASETS.
+    target : Path
+        The folder. A file appears in it only once its digest is right.
+    sources : dict
+        Where to look, in this order. After a failure of any kind, the next source is asked.
+    cache : Path
+        A folder that gets a copy of each file, if it can be written.
+
+    Yields
+    ------
+    (RawFile, str)
+        A file that has arrived, and the name of its source.
+
+    Raises
+    ------
+    DownloadError
+        Files are missing after the last source; the text says what each source did, and what to do by hand.
+    OSError
+        `target` cannot be written.
+    """
+    missing = [file for file in DATASETS[dataset].files if not _is_right(target / file.name, file)]
+    failures: list[str] = []
+    for name, source in sources.items():
+        try:
+            while missing:
+                data = _unpack(source(missing[0]), missing[0])
+                save({target / missing[0].name: data})
+                if not _is_right(cache / missing[0].name, missing[0]):
+                    with suppress(OSError):
+                        save({cache / missing[0].name: data})
+                yield missing.pop(0), name
+        except SourceError as error:
+            failures.append(f"{name}: {error}")
+    if missing:
+        raise DownloadError(_explain(dataset, missing, failures, target))
+
+
+def _unpack(packed: bytes, file: RawFile) -> bytes:
+    """Return a file uncompressed, once its size and digest are right; raises SourceError."""
+    values = packed
+    if packed.startswith(b"\x1f\x8b"):
+        # One byte more than there should be shows that there are more; a decompression bomb is cut off here.
+        try:
+            with gzip.open(io.BytesIO(packed)) as unpacked:
+                values = unpacked.read(file.size + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise SourceError(f"{file.name} is a damaged gzip file: {error}") from error
+    elif not packed.startswith(b"\0\0"):
+        raise SourceError(f"{file.name} is neither IDX nor gzip, but begins with {packed[:40]!r}; is it an error page?")
+    if len(values) != file.size:
+        more = "more than " if len(values) > file.size else ""
+        raise SourceError(f"{file.name} has {more}{min(len(values), file.size)} bytes instead of {file.size}")
+    digest = hashlib.sha256(values).hexdigest()
+    if digest != file.sha256:
+        owner = owner_of(digest)
+        raise SourceError(
+            f"its {file.name} belongs to another data set, {owner}"
+            if owner
+            else f"its {file.name} has another SHA-256, {digest}"
+        )
+    return values
+
+
+def _is_right(path: Path, file: RawFile) -> bool:
+    return path.is_file() and path.stat().st_size == file.size and sha256_of(path) == file.sha256
+
+
+def _explain(dataset: str, missing: list[RawFile], failures: list[str], target: Path) -> str:
+    files = "\n".join(f"    {file.name}  ({file.size} bytes, SHA-256 {file.sha256})" for file in missing)
+    reasons = "\n".join(f"    {failure}" for failure in failures)
+    return (
+        f"The data set {dataset} cannot be downloaded. No source has what is missing in {target}:\n{files}\n"
+        f"  The sources, and the error of each:\n{reasons}\n"
+        "  What to do: connect to the internet; or set MNIST_MIRROR to a folder or an http(s) address that has the\n"
+        f"  files, with the ending .gz or without; or put them, uncompressed, into {target} by hand."
+    )

@@ -1,0 +1,60 @@
+"""Test images worth looking at: from each cell of the confusion matrix, and the worst mistakes."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist.data.dataset import CLASSES, PIXELS, Dataset
+from mnist.nn.arrays import FloatArray
+
+EXAMPLE = np.dtype(
+    [
+        ("number", "<i4"),
+        ("actual", "u1"),
+        ("predicted", "u1"),
+        ("output", "<f4"),
+        ("output_of_actual", "<f4"),
+        ("image", "u1", PIXELS),
+    ]
+)
+"""An image: its number in the file, its class, the predicted class, the outputs of both, its pixels."""
+
+
+def choose_examples(outputs: FloatArray, dataset: Dataset, count: int) -> NDArray[np.void]:
+    """Return images from each cell of the confusion matrix, at most `count` from each.
+
+    Mistakes come with the largest output first, images that are read right in the order of the file.
+
+    Parameters
+    ----------
+    outputs : FloatArray, shape (images, 10)
+        The network's.
+    dataset : Dataset
+        The images.
+    count : int
+
+    Returns
+    -------
+    ndarray of EXAMPLE, shape (at most 100 * count,)
+        Ordered by class, then by predicted class.
+    """
+    predictions, largest = outputs.argmax(axis=1), outputs.max(axis=1)
+    wrong = predictions != dataset.labels
+    cells = dataset.labels.astype(np.int64) * CLASSES + predictions
+    order = np.argsort(np.where(wrong, -largest, 0), kind="stable")
+    chosen = np.concatenate([order[cells[order] == cell][:count] for cell in range(CLASSES**2)])
+    found = np.empty(len(chosen), EXAMPLE)
+    found["number"], found["actual"], found["predicted"] = chosen, dataset.labels[chosen], predictions[chosen]
+    found["output"], found["output_of_actual"] = largest[chosen], outputs[chosen, dataset.labels[chosen]]
+    found["image"] = dataset.images[chosen]
+    return found
+
+
+def worst_mistakes(examples: NDArray[np.void], count: int) -> NDArray[np.void]:
+    """Return the mistakes among some examples, worst first, at most `count`.
+
+    The measure is how far the output of the wrong class is above that of the right one.
+    """
+    mistakes = examples[examples["actual"] != examples["predicted"]]
+    lead = mistakes["output"] - mistakes["output_of_actual"]
+    worst: NDArray[np.void] = mistakes[np.argsort(-lead, kind="stable")[:count]]
+    return worst

@@ -1,0 +1,65 @@
+"""How good a network is: loss and accuracy, confusion matrix, precision and recall."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist.nn.arrays import FloatArray
+from mnist.nn.losses import Loss
+from mnist.nn.network import Network
+
+
+@dataclass(frozen=True)
+class Score:
+    """Loss and accuracy over a number of images, kept as sums so that the scores of two batches can be added."""
+
+    images: int = 0
+    loss_sum: float = 0.0
+    correct: int = 0
+
+    @classmethod
+    def of(cls, z: FloatArray, targets: FloatArray, loss: Loss) -> Self:
+        """Return the score of the last layer's `z` (images, classes) against one-hot `targets` of the same shape."""
+        images = len(targets)
+        correct = np.count_nonzero(z.argmax(axis=1) == targets.argmax(axis=1))
+        return cls(images, images * loss.value(z, targets), int(correct))
+
+    def __add__(self, other: "Score") -> "Score":
+        """Return the score over the images of both."""
+        return Score(self.images + other.images, self.loss_sum + other.loss_sum, self.correct + other.correct)
+
+    @property
+    def loss(self) -> float:
+        """The mean loss of an image; not a number where there are no images."""
+        return self.loss_sum / self.images if self.images else math.nan
+
+    @property
+    def accuracy(self) -> float:
+        """The fraction of images whose largest output is that of their class; not a number where there are none."""
+        return self.correct / self.images if self.images else math.nan
+
+
+def score(network: Network, batches: Iterable[tuple[FloatArray, FloatArray]], loss: Loss) -> Score:
+    """Return the score of a network over batches of (images, targets)."""
+    return sum((Score.of(network.forward(images)[-1], targets, loss) for images, targets in batches), Score())
+
+
+def confusion_matrix(labels: NDArray[np.integer], predictions: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
+    """Return how often class i was taken for class j, shape (classes, classes)."""
+    pairs = labels.astype(np.int64) * classes + predictions
+    counts: NDArray[np.int64] = np.bincount(pairs, minlength=classes * classes)
+    return counts.reshape(classes, classes)
+
+
+def precision_and_recall(confusion: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return two figures for each class, shape (classes,) each; a fraction of nothing is 0.
+
+    Precision: of the images taken for the class, the fraction that belong to it. Recall: of the images of the class,
+    the fraction taken for it.
+    """
+    hits, taken, present = np.diagonal(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+    return hits / np.maximum(taken, 1), hits / np.maximum(present, 1)

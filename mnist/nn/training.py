@@ -1,0 +1,181 @@
+"""The training loop: forward, loss, backward, step, batch after batch, epoch after epoch."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+
+from mnist.nn.arrays import FloatArray
+from mnist.nn.losses import Loss
+from mnist.nn.metrics import Score, score
+from mnist.nn.network import Network
+from mnist.nn.optimizers import Optimizer
+
+Batch: TypeAlias = tuple[FloatArray, FloatArray]
+"""Images (images, inputs) and their one-hot targets (images, classes)."""
+
+
+class Epochs(Protocol):
+    """Where the training images come from."""
+
+    def draw(self, progress: float) -> tuple[int, Iterator[list[Batch]]]:
+        """Return how many images the next epoch has, and its batches, some at a time.
+
+        `progress` is the part of the training, 0..1, that is complete when the epoch begins.
+        """
+
+
+class DivergedError(FloatingPointError):
+    """Training left the range of finite numbers."""
+
+
+class Epoch(NamedTuple):
+    """One line of the history.
+
+    The training figures are taken batch by batch while the weights change, the validation figures at the end of the
+    epoch; without validation images they are not a number. `eta` is that of the epoch's first batch.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    eta: float
+
+
+class Progress(NamedTuple):
+    """How far training has come: the epoch, from 1; the score of its images so far; whether it is complete."""
+
+    epoch: int
+    score: Score
+    complete: bool
+
+
+def mean(images: int) -> float:
+    """1 / images: eta multiplies the mean of a batch's gradients."""
+    return 1 / images
+
+
+def total(_: int) -> float:
+    """1: eta multiplies the sum of a batch's gradients."""
+    return 1.0
+
+
+@dataclass
+class Training:
+    """A network, and how it is trained.
+
+    Attributes
+    ----------
+    network : Network
+    optimizer : Optimizer
+        Changes `network.theta`.
+    loss : Loss
+    eta : (progress) -> float
+        The learning rate at `progress` 0..1 through all updates.
+    epochs : int
+        How many there are in all.
+    reduction : (images) -> float
+        The weight of an image in the gradient of a batch of so many: `mean` or `total`.
+    negligible : float
+        An image is left out of the gradient where no output's error is above this; 0: none is left out.
+    history : list of Epoch
+        One entry for each epoch that is complete.
+    """
+
+    network: Network
+    optimizer: Optimizer
+    loss: Loss
+    eta: Callable[[float], float]
+    epochs: int
+    reduction: Callable[[int], float] = mean
+    negligible: float = 0.0
+    history: list[Epoch] = field(default_factory=list)
+
+    def step(self, images: FloatArray, targets: FloatArray, eta: float) -> FloatArray:
+        """Change the weights by the gradient of one batch, and return the last layer's `z` of just before."""
+        activations = self.network.forward(images)
+        z = activations[-1]
+        delta = self.loss.delta(z, targets)
+        if self.negligible:
+            activations, delta = _keep_errors(activations, delta, self.negligible)
+        delta *= self.reduction(len(images))
+        self.optimizer.step(self.network.backward(activations, delta), eta)
+        return z
+
+    def run(self, epochs: Epochs, validation: Iterable[Batch]) -> Iterator[Progress]:
+        """Train until `history` is complete.
+
+        Parameters
+        ----------
+        epochs : Epochs
+            What to learn from.
+        validation : iterable of Batch
+            What to measure progress on after each epoch; it may be empty.
+
+        Yields
+        ------
+        Progress
+            Several times an epoch, and when an epoch is complete: between two epochs, and only then, weights,
+            optimizer state, history and the generators of `epochs` are all that training continues from.
+
+        Raises
+        ------
+        DivergedError
+            The loss or a weight is not finite any more.
+        """
+        while len(self.history) < self.epochs:
+            yield from self._run_epoch(epochs, validation)
+
+    def _run_epoch(self, epochs: Epochs, validation: Iterable[Batch]) -> Iterator[Progress]:
+        done = len(self.history)
+        images, chunks = epochs.draw(done / self.epochs)
+        trained = Score()
+        for chunk in chunks:
+            trained += self._train(chunk, done + trained.images / images, images)
+            self._check_finite(trained.loss_sum)
+            yield Progress(done + 1, trained, complete=False)
+        held_out = self._measure(validation)
+        # No score has seen yet what the last update did.
+        self._check_finite((self._measure(chunk[-1:]) + held_out).loss_sum, self.network.theta)
+        eta = self.eta(done / self.epochs)
+        figures = (trained.loss, trained.accuracy, held_out.loss, held_out.accuracy)
+        self.history.append(Epoch(done + 1, *figures, eta))
+        yield Progress(done + 1, trained, complete=True)
+
+    # An overflow shows in its result, a loss that is not finite, and needs no warning of NumPy's beside the error.
+    @np.errstate(over="ignore", invalid="ignore")
+    def _train(self, chunk: list[Batch], epochs_done: float, epoch_images: int) -> Score:
+        """Train on some batches, and return the score that each had just before its update."""
+        answers, start = [], 0
+        for images, targets in chunk:
+            eta = self.eta((epochs_done + start / epoch_images) / self.epochs)
+            answers.append(self.step(images, targets, eta))
+            start += len(images)
+        return Score.of(np.concatenate(answers), np.concatenate([targets for _, targets in chunk]), self.loss)
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def _measure(self, batches: Iterable[Batch]) -> Score:
+        return score(self.network, batches, self.loss)
+
+    def _check_finite(self, *values: float | FloatArray) -> None:
+        if not all(np.isfinite(value).all() for value in values):
+            eta = self.eta(0)
+            raise DivergedError(
+                f"training diverged in epoch {len(self.history) + 1}: its numbers are not finite any more. "
+                f"eta = {eta} is too large for this recipe; try eta = {eta / 10:g}"
+            )
+
+
+def _keep_errors(
+    activations: list[FloatArray], delta: FloatArray, negligible: float
+) -> tuple[list[FloatArray], FloatArray]:
+    """Return the rows of the images that have an error, an element of `delta`, above `negligible`.
+
+    Two thirds of a step is the backward pass, and a network that has learnt gains little by it from most images
+    (Jiang et al. 2019, "Accelerating Deep Learning by Focusing on the Biggest Losers").
+    """
+    rows = np.abs(delta).max(axis=1) > negligible
+    return [a[rows] for a in activations], delta[rows]

@@ -1,0 +1,197 @@
+"""params.yaml, typed and checked, and the only place where a name in it becomes a Python object."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+import numpy as np
+from pydantic import ConfigDict, Field, StrictBool
+
+from mnist.checked import CheckedFile, Count, KeyOf, Keys, Number, RecipeError, merge, read_yaml
+from mnist.data.batches import Batches, Order, in_file_order, shuffled
+from mnist.data.dataset import CLASSES, PIXELS, Dataset, Prepared, stratified_split
+from mnist.data.deformation import Deformation
+from mnist.data.normalisation import Normalisation, Standardize, Unit
+from mnist.data.published import DATASETS
+from mnist.nn.activations import Activation, relu, sigmoid, tanh
+from mnist.nn.arrays import FloatArray
+from mnist.nn.initializers import he_normal, lecun_normal, standard_normal
+from mnist.nn.losses import Loss, binary_cross_entropy, softmax_cross_entropy, squared_error
+from mnist.nn.network import Network
+from mnist.nn.optimizers import SGD, Optimizer, heavy_ball, nesterov
+from mnist.nn.schedules import constant, cosine, linear
+from mnist.nn.training import Training, mean, total
+
+PARAMS = Path("params.yaml")
+
+NORMALIZERS: dict[str, type[Normalisation]] = {"unit": Unit, "standardize": Standardize}
+ORDERS: dict[str, Order] = {"shuffled": shuffled, "file": in_file_order}
+ACTIVATIONS: dict[str, Activation] = {"relu": relu, "tanh": tanh, "sigmoid": sigmoid}
+INITIALIZERS: dict[str, Callable[[np.random.Generator, int, int], FloatArray]] = {
+    "he_normal": he_normal,
+    "lecun_normal": lecun_normal,
+    "standard_normal": standard_normal,
+}
+LOSSES: dict[str, Loss] = {
+    "softmax_cross_entropy": softmax_cross_entropy,
+    "binary_cross_entropy": binary_cross_entropy,
+    "squared_error": squared_error,
+}
+REDUCTIONS: dict[str, Callable[[int], float]] = {"mean": mean, "sum": total}
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "nesterov": partial(SGD, rule=nesterov),
+    "heavy_ball": partial(SGD, rule=heavy_ball),
+}
+"""(theta, alpha=, weight_decay=) -> the optimizer."""
+SCHEDULES: dict[str, Callable[[float], float]] = {"cosine": cosine, "linear": linear, "constant": constant}
+
+Purpose: TypeAlias = Literal["split", "weights", "shuffling", "deformation"]
+
+# A purpose's number is part of every recorded result: add new ones at the end, never renumber.
+_SPAWN_KEYS: dict[Purpose, int] = {"split": 0, "weights": 1, "shuffling": 2, "deformation": 3}
+
+
+class DataKeys(Keys):
+    """`data:` in params.yaml."""
+
+    dataset: Annotated[str, KeyOf(DATASETS)] = Field(description="mnist: handwritten digits; fashion-mnist: clothes")
+    validation: Count = Field(ge=0, description="training images held back to measure progress; 0: none")
+    normalize: Annotated[str, KeyOf(NORMALIZERS)] = Field(
+        description="pixels 0..255 -> unit: 0..1; standardize: mean 0, standard deviation 1"
+    )
+
+
+class NetworkKeys(Keys):
+    """`network:` in params.yaml."""
+
+    hidden: list[Annotated[Count, Field(ge=1, le=100_000)]] = Field(
+        max_length=100, description="widths of the hidden layers, as many as you like; []: none"
+    )
+    activation: Annotated[str, KeyOf(ACTIVATIONS)] = Field(description="follows each hidden layer's matrix product")
+    bias: StrictBool = Field(description="true: a bias is added to each matrix product")
+    initializer: Annotated[str, KeyOf(INITIALIZERS)] = Field(
+        description="variance of the first weights: he_normal: 2 / fan-in; lecun_normal: 1 / fan-in; standard_normal: 1"
+    )
+    dtype: Literal["float32", "float64"] = Field(description="precision of all arithmetic")
+
+
+class DeformationKeys(Keys):
+    """`deformation:` in params.yaml: how far each training image is deformed, anew in each epoch."""
+
+    rotation: Number = Field(ge=0, le=180, description="turned by up to so many degrees; 0: off")
+    scaling: Number = Field(ge=0, lt=1, description="height and width changed by up to this fraction; 0: off")
+    shear: Number = Field(ge=0, le=1, description="slanted sideways by up to this part of its height; 0: off")
+    shift: Number = Field(ge=0, le=28, description="moved by up to so many pixels in each direction; 0: off")
+    elastic: Number = Field(
+        ge=0, le=28, description="warped: standard deviation in pixels of each point's move, in each direction; 0: off"
+    )
+    smoothness: Number = Field(gt=0, le=28, description="over how many pixels neighbouring points are warped alike")
+    fading: Number = Field(ge=0, le=1, description="the part of all deformation that is gone at the end; 0: none")
+
+
+class Recipe(CheckedFile):
+    """A complete set of hyperparameters: what to prepare, what to build, how to train it.
+
+    No key has a default here: the values of a run are those of its params.yaml.
+    """
+
+    model_config = ConfigDict(title="Hyperparameters of the MNIST pipeline")
+
+    seed: Count = Field(ge=0, lt=2**63, description="every random choice follows from this number")
+    eta: Number = Field(gt=0, description="learning rate")
+    alpha: Number = Field(ge=0, lt=1, description="momentum: how much of the last update goes into the next; 0: none")
+    epochs: Count = Field(ge=1, le=1_000_000, description="passes over the training images")
+    batch_size: Count = Field(ge=1, description="images in one update")
+    optimizer: Annotated[str, KeyOf(OPTIMIZERS)] = Field(description="how a gradient changes the weights")
+    schedule: Annotated[str, KeyOf(SCHEDULES)] = Field(description="how eta falls to 0; constant: not at all")
+    weight_decay: Number = Field(
+        ge=0, le=1, description="the part of each weight and bias that an update takes off, times eta; 0: none"
+    )
+    loss: Annotated[str, KeyOf(LOSSES)] = Field(description="what training minimises")
+    reduction: Annotated[str, KeyOf(REDUCTIONS)] = Field(
+        description="eta multiplies the mean or the sum of the gradients of a batch"
+    )
+    negligible: Number = Field(
+        ge=0, lt=1, description="images without an error above this are left out of the gradient; 0: none"
+    )
+    order: Annotated[str, KeyOf(ORDERS)] = Field(
+        description="shuffled: anew for each epoch; file: as in the file, without a partial last batch"
+    )
+    data: DataKeys = Field(description="what the network learns from")
+    network: NetworkKeys = Field(description="784 pixels - hidden layers - 10 classes")
+    deformation: DeformationKeys = Field(description="how far each training image is deformed, anew in each epoch")
+
+    @classmethod
+    def load_overlay(cls, path: Path, base: Path = PARAMS) -> Self:
+        """Return the recipe of a file that holds only what differs from params.yaml; raises as `check`."""
+        return cls.check(path, merge(read_yaml(base), read_yaml(path)))
+
+    def changed(self, source: object, changes: dict[str, Any]) -> Self:
+        """Return the recipe with some values changed, group by group; raises RecipeError, which names `source`."""
+        return self.check(source, merge(self.model_dump(), changes))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes 0..9."""
+        return DATASETS[self.data.dataset].class_names
+
+    def generator(self, purpose: Purpose) -> np.random.Generator:
+        """Return the random generator for one purpose: changing one purpose does not move the others.
+
+        They are the children that `numpy.random.SeedSequence(seed).spawn` gives, in the order of the table.
+        """
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(_SPAWN_KEYS[purpose],)))
+
+    def prepare(self, digits: Dataset) -> Prepared:
+        """Return the training images split and the normalisation fitted; raises DatasetError where none are left."""
+        held_back = stratified_split(digits.labels, self.data.validation, self.generator("split"))
+        training, validation = digits[~held_back], digits[held_back]
+        normalisation = NORMALIZERS[self.data.normalize].fit(training.images)
+        return Prepared(training, validation, normalisation.offset, normalisation.scale)
+
+    def normalisation(self, prepared: Prepared) -> Normalisation:
+        """Return the normalisation that was fitted to the training images."""
+        return NORMALIZERS[self.data.normalize](prepared.offset, prepared.scale)
+
+    def start(self, prepared: Prepared) -> tuple[Training, Batches]:
+        """Return a training before its first epoch, and its batches.
+
+        Raises
+        ------
+        RecipeError
+            A batch is larger than the training set.
+        """
+        if self.batch_size > len(prepared.training):
+            raise RecipeError(
+                f"batch_size = {self.batch_size}: should be at most {len(prepared.training)}, the training images that "
+                f"data.validation = {self.data.validation} leaves"
+            )
+        loss, schedule, keys = LOSSES[self.loss], SCHEDULES[self.schedule], self.network
+        sizes = (PIXELS, *keys.hidden, CLASSES)
+        network = Network(sizes, ACTIVATIONS[keys.activation], loss.output, bias=keys.bias, dtype=keys.dtype)
+        network.initialize(INITIALIZERS[keys.initializer], self.generator("weights"))
+        training = Training(
+            network=network,
+            optimizer=OPTIMIZERS[self.optimizer](network.theta, alpha=self.alpha, weight_decay=self.weight_decay),
+            loss=loss,
+            eta=lambda progress: self.eta * schedule(progress),
+            epochs=self.epochs,
+            reduction=REDUCTIONS[self.reduction],
+            negligible=self.negligible,
+        )
+        batches = Batches(
+            dataset=prepared.training,
+            normalisation=self.normalisation(prepared),
+            deformation=Deformation(**self.deformation.model_dump()),
+            order=ORDERS[self.order],
+            batch_size=self.batch_size,
+            dtype=keys.dtype,
+            generators={"shuffling": self.generator("shuffling"), "deformation": self.generator("deformation")},
+        )
+        return training, batches
+
+
+if __name__ == "__main__":
+    print(json.dumps(Recipe.model_json_schema(), indent=2))

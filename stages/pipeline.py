@@ -1,0 +1,36 @@
+"""The paths of the pipeline, and the command line of its stages."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from mnist.errors import plain_errors
+from mnist.recipe import PARAMS, Recipe
+
+RAW = Path("data/raw")
+"""The downloaded files, which all recipes share."""
+
+BASELINE = Path("metrics/baseline.json")
+"""The run that others are compared with; git keeps it."""
+
+
+class Workspace:
+    """The files that the stages write for one recipe, below a folder: the project itself, or one of a study."""
+
+    def __init__(self, root: Path) -> None:
+        self.prepared = root / "data/prepared.npz"
+        self.model = root / "models/model.safetensors"
+        self.scores = root / "metrics/scores.json"
+        self.plots = root / "plots"
+        self.history = root / "plots/history.csv"
+        self.predictions = root / "plots/predictions.csv"
+        self.examples = root / "plots/examples.npy"
+        self.report = root / "reports/index.html"
+
+
+def run(stage: Callable[[Recipe, Workspace], None], description: str | None) -> None:
+    """Run a stage as a command, with the recipe of params.yaml, in the present folder."""
+    argparse.ArgumentParser(description=description).parse_args()
+    with plain_errors():
+        # The whole recipe is checked, whatever the stage needs of it: before an hour of work, not after.
+        stage(Recipe.load(PARAMS), Workspace(Path()))
