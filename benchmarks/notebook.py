@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist.dataset import Dataset
+from mnist.data.dataset import Dataset
 
 Array = NDArray[np.float64]
 

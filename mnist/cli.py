@@ -1,26 +1,25 @@
-"""The command `mnist`: read digits in pictures, tell what a trained network is, show digits of the data."""
+"""The command `mnist`: read digits in pictures, describe a trained network, show digits of the data."""
 
 import argparse
 import io
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mnist.arrays import ByteArray
-from mnist.dataset import SIDE, read_raw
-from mnist.drawing import NoDigitError, read_digit
-from mnist.errors import MnistError
-from mnist.pictures import PictureError, read_grey
-from mnist.sources import TRAIN_IMAGES, TRAIN_LABELS
-from mnist.storage import Model, load_model
+from mnist.data.arrays import ByteArray
+from mnist.data.dataset import SIDE, read_raw
+from mnist.data.published import TRAIN_IMAGES, TRAIN_LABELS
+from mnist.errors import MnistError, plain_errors
+from mnist.model import Model, load_model
+from mnist.reading.ink import read_digit
+from mnist.reading.picture import PictureError, read_grey
 
 _EXIT_CODES = "exit codes: 0 all is well, 1 something could not be read (the message says what), 2 wrong usage"
 _STANDARD_INPUT = "-"
-_LONGEST_INPUT = 200_000_000
 _SHADES = " ░▒▓█"
 _ASCII_SHADES = " .+*#"
 
@@ -29,20 +28,17 @@ def main() -> None:
     """Run the command line."""
     arguments = _parser().parse_args()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # The name of a picture may have letters that the terminal has not.
+        # The name of a picture may have letters that the terminal does not have.
         sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        sys.exit(arguments.run(arguments))
-    except MnistError as error:
-        sys.exit(f"error: {error}")
-    except BrokenPipeError:
-        # Whoever reads has seen enough; nothing more can be written, not even at the end of the program.
-        sys.stderr.close()
-        sys.exit(1)
-    except OSError as error:
-        sys.exit(f"error: {error.filename or 'input or output'}: {error.strerror or error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted")
+    with plain_errors("the same command starts over"):
+        try:
+            code = arguments.run(arguments)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The program that reads this one's output has ended; Python would complain when it closes stdout.
+            sys.stderr.close()
+            code = 1
+    sys.exit(code)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--show", action="store_true", help="also print what the network sees")
     predict.set_defaults(run=_predict)
 
-    summary = commands.add_parser("summary", help="tell the layers, shapes and weights of the network")
+    summary = commands.add_parser("summary", help="describe the layers, shapes and weights of the network")
     summary.set_defaults(run=_summary)
     for command in (predict, summary):
         command.add_argument(
@@ -74,16 +70,16 @@ def _predict(arguments: argparse.Namespace) -> int:
     results: list[dict[str, Any]] = []
     for name in arguments.pictures:
         try:
-            seen = _see(name)
-        except (PictureError, NoDigitError) as error:
+            digit = _read(name)
+        except MnistError as error:
             results.append({"picture": name, "error": str(error)})
         except OSError as error:
             results.append({"picture": name, "error": error.strerror or str(error)})
         else:
-            outputs = model.network.forward(seen.reshape(1, -1))[-1].a[0]
+            outputs = model(digit.reshape(1, -1))[0]
             results.append({"picture": name, "digit": int(outputs.argmax()), "outputs": outputs.tolist()})
             if arguments.show:
-                print(_as_text(seen), file=sys.stderr if arguments.json else sys.stdout)
+                print(_as_text(digit), file=sys.stderr if arguments.json else sys.stdout)
         if not arguments.json:
             _print_result(results[-1], model.class_names)
     if arguments.json:
@@ -91,17 +87,14 @@ def _predict(arguments: argparse.Namespace) -> int:
     return int(any("error" in result for result in results))
 
 
-def _see(name: str) -> ByteArray:
+def _read(name: str) -> ByteArray:
     """Return the digit in a picture as the network wants it, (28, 28)."""
     if name != _STANDARD_INPUT:
         with Path(name).open("rb") as file:
             return read_digit(read_grey(file))
     if sys.stdin is None:
         raise PictureError("there is no standard input")
-    data = sys.stdin.buffer.read(_LONGEST_INPUT + 1)
-    if len(data) > _LONGEST_INPUT:
-        raise PictureError(f"it has more than {_LONGEST_INPUT:,} bytes")
-    return read_digit(read_grey(io.BytesIO(data)))
+    return read_digit(read_grey(sys.stdin.buffer))
 
 
 def _print_result(result: dict[str, Any], names: Sequence[str]) -> None:
@@ -116,19 +109,28 @@ def _print_result(result: dict[str, Any], names: Sequence[str]) -> None:
 
 def _summary(arguments: argparse.Namespace) -> int:
     model = _load(arguments.model)
-    architecture = model.network.architecture
-    print(f"{arguments.model}: {architecture}\n")
+    network = model.network
+    print(f"{arguments.model}: {network}\n")
     rows = [("layer", "weights", "biases", "numbers", "then")]
-    last = len(architecture.weight_shapes) - 1
-    for layer, (fan_in, fan_out) in enumerate(architecture.weight_shapes):
-        biases = fan_out if architecture.bias else 0
-        then = architecture.output if layer == last else architecture.activation
-        rows.append((str(layer + 1), f"{fan_in} x {fan_out}", str(biases), f"{fan_in * fan_out + biases:,}", then))
-    rows.append(("all", "", "", f"{architecture.count:,}", ""))
+    last = len(network.weights) - 1
+    for layer, weights in enumerate(network.weights):
+        (fan_in, fan_out), then = weights.shape, network.output if layer == last else network.activation
+        biases = fan_out if network.biases else 0
+        rows.append((str(layer + 1), f"{fan_in} x {fan_out}", str(biases), f"{weights.size + biases:,}", then.name))
+    rows.append(("all", "", "", f"{network.theta.size:,}", ""))
     _print_table(rows)
     print("\ntrained with")
-    _print_table([(key, json.dumps(value)) for key, value in model.hyperparameters.items()])
+    _print_table(list(_lines(model.recipe)))
     return 0
+
+
+def _lines(values: dict[str, Any], group: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each key of a recipe, those of groups as `group.key`, with its value."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _lines(value, f"{group}{key}.")
+        else:
+            yield f"{group}{key}", json.dumps(value)
 
 
 def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
@@ -154,7 +156,10 @@ def _load(path: Path) -> Model:
     try:
         return load_model(path)
     except FileNotFoundError as error:
-        raise MnistError(f"{path}: there is no trained network yet; `dvc repro` makes one") from error
+        folder = path.absolute().parent
+        raise MnistError(
+            f"{path}: there is no trained network yet in {folder}; `dvc repro` makes one, --model names another file"
+        ) from error
 
 
 def _as_text(image: ByteArray) -> str:
@@ -166,7 +171,3 @@ def _as_text(image: ByteArray) -> str:
         shades = _ASCII_SHADES
     lines = np.array(list(shades))[image.reshape(SIDE, SIDE).astype(int) * len(shades) // 256]
     return "\n".join("".join(line.repeat(2)).rstrip() for line in lines)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,14 +1,15 @@
-"""Charts as SVG files, from what Vega-Lite calls a specification."""
+"""Vega-Lite: charts as SVG, and the scripts that draw charts in a browser without internet."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import vl_convert
 
-from mnist.files import save_bytes
+
+def draw_chart(specification: dict[str, Any]) -> bytes:
+    """Return the SVG file of a Vega-Lite specification."""
+    return vl_convert.vegalite_to_svg(specification).encode()
 
 
-def save_chart(path: Path, specification: dict[str, Any]) -> None:
-    """Draw a Vega-Lite specification."""
-    save_bytes(path, vl_convert.vegalite_to_svg(json.dumps(specification)).encode())
+def bundle_scripts() -> str:
+    """Return the JavaScript that defines `vegaEmbed`: Vega, Vega-Lite and Vega-Embed in one script."""
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed")

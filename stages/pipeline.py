@@ -28,9 +28,21 @@ class Workspace:
         self.report = root / "reports/index.html"
 
 
-def run(stage: Callable[[Recipe, Workspace], None], description: str | None) -> None:
-    """Run a stage as a command, with the recipe of params.yaml, in the present folder."""
-    argparse.ArgumentParser(description=description).parse_args()
+def run(stage: Callable[..., None], description: str | None, **switches: str) -> None:
+    """Run a stage as a command, with the recipe of params.yaml, in the present folder.
+
+    Parameters
+    ----------
+    stage : (recipe, workspace, **switches) -> None
+    description : str
+        The help of the command.
+    **switches : str
+        The help of each of its options: `save_baseline="..."` is `--save-baseline` and passed as True or False.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    for name, meaning in switches.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=meaning)
+    arguments = parser.parse_args()
     with plain_errors():
         # The whole recipe is checked, whatever the stage needs of it: before an hour of work, not after.
-        stage(Recipe.load(PARAMS), Workspace(Path()))
+        stage(Recipe.load(PARAMS), Workspace(Path()), **vars(arguments))

@@ -1,15 +1,14 @@
 """Make the page that `dvc plots show` fills in, and the scripts that draw in it and in the report, without internet.
 
-DVC's own page loads them from the web. Here they come from the package vl-convert-python, which brings them along.
+DVC's own page loads these scripts from the web.
 """
 
-import vl_convert
+from mnist.files import save
+from mnist.recipe import Recipe
+from report.charts import bundle_scripts
+from stages.pipeline import Workspace, run
 
-from mnist.files import save_bytes
-from mnist.hyperparameters import Hyperparameters
-from stages.command import Workspace, run
-
-# DVC replaces {plot_divs} and {refresh_tag}; the {scripts} of its own page, those on the web, are left out.
+# DVC replaces {plot_divs} and {refresh_tag}; the {scripts} of its own page, which are on the web, are left out.
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -29,12 +28,11 @@ PAGE = """<!DOCTYPE html>
 """
 
 
-def plots_page(_: Hyperparameters, workspace: Workspace) -> None:
+def plots_page(_: Recipe, workspace: Workspace) -> None:
     """Write the scripts, and the page with them."""
-    scripts = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed")
+    scripts = bundle_scripts()
     page = PAGE.replace("SCRIPTS", scripts)
-    save_bytes(workspace.plots / "vega.js", scripts.encode())
-    save_bytes(workspace.plots / "page.html", page.encode())
+    save({workspace.plots / "vega.js": scripts.encode(), workspace.plots / "page.html": page.encode()})
 
 
 if __name__ == "__main__":

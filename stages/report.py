@@ -1,33 +1,72 @@
-"""Put all there is to see of a trained network on one page, which also reads digits drawn on it: reports/index.html."""
+"""Write the report, a page that shows the results and reads digits drawn on it, and the pictures for `dvc plots`."""
 
-from pathlib import Path
+from typing import Any
 
-from mnist.files import load_array, load_csv, load_json, load_numbers, save_bytes
-from mnist.hyperparameters import Hyperparameters
-from mnist.report import Results, render
-from mnist.storage import load_model
-from mnist.training import Epoch
-from stages.command import RECORDED, Workspace, run
+import numpy as np
 
-PIECES = Path(__file__).parents[1] / "report"
+from mnist.data.arrays import ByteArray
+from mnist.data.dataset import PIXELS, load_prepared
+from mnist.data.deformation import Deformation, deform
+from mnist.errors import MnistError
+from mnist.examples import EXAMPLE, worst_mistakes
+from mnist.files import DamagedFileError, encode_json, load_array, load_csv, load_json, load_numbers, save
+from mnist.model import load_model
+from mnist.nn.training import Epoch
+from mnist.recipe import Recipe
+from report.page import Results, render
+from report.sheets import draw_digits, draw_weights
+from stages.pipeline import BASELINE, Workspace, run
+
+MISTAKES = 40
+ROWS, COLUMNS = 6, 10
 
 
-def report(parameters: Hyperparameters, workspace: Workspace) -> None:
-    """Write the page: the same bytes for the same results."""
+def report(recipe: Recipe, workspace: Workspace, *, save_baseline: bool = False) -> None:
+    """Write the page and the pictures, and the baseline where that is asked for."""
+    model, scores = load_model(workspace.model), load_json(workspace.scores)
+    examples = load_array(workspace.examples, EXAMPLE)
+    baseline = {"parameters": model.recipe, "metrics": scores} if save_baseline else load_baseline()
+    deformation = Deformation(**recipe.deformation.model_dump())
+    digits = load_prepared(workspace.prepared).training.images[:ROWS]
+    training_digits = draw_training_digits(digits, deformation, recipe.generator("deformation"))
     results = Results(
-        model=load_model(workspace.model),
-        evaluation_images=parameters.evaluation_images,
-        scores=load_json(workspace.scores),
+        model=model,
+        scores=scores,
         history=load_numbers(workspace.history, Epoch._fields),
-        predictions=load_csv(workspace.plots / "predictions.csv", ("actual", "predicted")),
-        examples=load_array(workspace.plots / "examples.npy"),
-        training_digits=(workspace.plots / "training_digits.png").read_bytes(),
-        recorded=load_json(RECORDED),
+        predictions=load_csv(workspace.predictions, ("actual", "predicted")),
+        examples=examples,
+        training_digits=None if deformation.is_none else training_digits,
+        baseline=baseline,
     )
-    page = render(PIECES, (workspace.plots / "vega.js").read_text(encoding="utf-8"), results)
-    save_bytes(workspace.report, page.encode())
+    page = render(results, (workspace.plots / "vega.js").read_text(encoding="utf-8"))
+    mistakes, names = worst_mistakes(examples, MISTAKES), model.class_names
+    captions = [f"{names[actual]}, not {names[predicted]}" for actual, predicted in mistakes[["actual", "predicted"]]]
+    save(
+        {
+            workspace.report: page,
+            workspace.plots / "mistakes.png": draw_digits(mistakes["image"], captions, columns=8),
+            workspace.plots / "first_layer.png": draw_weights(model.network.weights[0], COLUMNS),
+            workspace.plots / "training_digits.png": training_digits,
+        }
+        | ({BASELINE: encode_json(baseline)} if save_baseline else {})
+    )
     print(f"{workspace.report}: {len(page) / 1e6:.1f} MB; open it in a browser")
 
 
+def load_baseline() -> dict[str, Any]:
+    """Return the run to compare with; raises MnistError where its file is damaged."""
+    try:
+        return load_json(BASELINE)
+    except DamagedFileError as error:
+        raise MnistError(f"{BASELINE}: is damaged; `git checkout {BASELINE}` restores it") from error
+
+
+def draw_training_digits(digits: ByteArray, deformation: Deformation, rng: np.random.Generator) -> bytes:
+    """Draw digits (n, 784), a row each: the original, then deformed versions as training sees them."""
+    versions = [digits, *(deform(digits, deformation, rng) for _ in range(COLUMNS - 1))]
+    captions = ["original", *[""] * (COLUMNS - 1)] * len(digits)
+    return draw_digits(np.stack(versions, axis=1).reshape(-1, PIXELS), captions, COLUMNS)
+
+
 if __name__ == "__main__":
-    run(report, __doc__)
+    run(report, __doc__, save_baseline="also save this run as the baseline that others are compared with")

@@ -1,4 +1,4 @@
-"""Bounded versions of what `make torture` does for a quarter of an hour."""
+"""Shorter versions of the trials that `make torture` runs for a quarter of an hour."""
 
 import itertools
 
@@ -16,27 +16,19 @@ def test_a_killed_download_loses_nothing() -> None:
     assert torture.kill_download(times=3).lost == 0
 
 
-def test_damaged_files_are_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_files_are_rejected_with_a_documented_error(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = torture.fuzz
     monkeypatch.setattr(torture, "fuzz", lambda name, read, data, _: whole(name, read, data, 1000))
     rows = list(torture.fuzz_all())
-    assert [row.lost for row in rows] == [0, 0, 0]
+    assert [row.lost for row in rows] == [0, 0, 0, 0]
     assert {row.times for row in rows} == {1000}
-
-
-def test_a_sweep_under_fire_tells_every_trial_once_and_truly() -> None:
-    assert torture.sweep(rotations=3, driver_kills=1, worker_kills=2, seconds=1).lost == 0
-
-
-def test_a_sweep_outlives_its_scheduler() -> None:
-    assert torture.scheduler(kills=1).lost == 0
 
 
 def test_a_long_training_grows_in_no_way() -> None:
     assert torture.soak(epochs=150).lost == 0
 
 
-def test_the_fuzzer_counts_what_is_no_documented_error() -> None:
+def test_the_fuzzer_counts_undocumented_errors() -> None:
     calls = itertools.count()
     row = torture.fuzz("nothing", lambda _: 1 / (next(calls) % 2), b"abc", 10)
     assert row.lost == 5

@@ -1,6 +1,6 @@
-"""What `make torture` runs in a quarter of an hour: kills, damage, fuzz, long load, and a table of what was lost.
+"""Kills, damage, fuzzing and long load, for a quarter of an hour (`make torture`), and a table of the losses.
 
-Bounded versions of all of it are among the tests.
+The tests run shorter versions of all of it.
 """
 
 import hashlib
@@ -20,26 +20,22 @@ import numpy as np
 import yaml
 from tqdm import tqdm
 
-from mnist import idx
+from mnist.data import idx
+from mnist.data.dataset import encode_prepared, load_prepared
+from mnist.data.published import DATASETS
 from mnist.errors import MnistError
-from mnist.hyperparameters import Hyperparameters
-from mnist.network import Network
-from mnist.normalisation import unit
-from mnist.sources import DATASETS
-from mnist.storage import Model, load_model, save_model
-from mnist.training import TrainingState, train
-from stages.command import RAW
-from tests.pipeline.test_pipeline import Clone
-from tests.recipe import DEFAULT, ROOT, random_digits, recipe
-from tests.stages.test_stages import Project
-from tests.sweeps import faults
+from mnist.model import Model, encode_model, load_model
+from mnist.recipe import Recipe
+from stages.pipeline import RAW
+from tests.helpers import ROOT, VALUES, random_digits, recipe
+from tests.pipeline.clone import Clone
+from tests.stages.project import OUTPUTS, Project
 
 STAGES = ("prepare", "train", "evaluate", "plots_page", "report")
-OUTPUTS = ("data/prepared", "models", "metrics", "plots", "reports")
 
 
 class Row(NamedTuple):
-    """What was tried how often, what was lost, and what is worth knowing besides."""
+    """What was tried, how often, how often something was lost, and a remark."""
 
     tried: str
     times: int
@@ -53,19 +49,19 @@ def kill_stage(stage: str, times: int = 50) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         project = Project(Path(folder))
         project.set(epochs=100)
-        project.run(*STAGES)
+        project.run(*(f"stages.{name}" for name in STAGES))
         good = project.files(*OUTPUTS)
         start = time.monotonic()
-        project.run(stage)
+        project.run(f"stages.{stage}")
         duration = time.monotonic() - start
         for _ in tqdm(range(times), f"kill -9 in {stage}"):
-            process = project.start(f"stages.{stage}")
+            process = project.start("-m", f"stages.{stage}")
             time.sleep(moments.uniform(0.2, 1) * duration)
             process.kill()
             process.communicate()
             found = {name: data for name, data in project.files(*OUTPUTS).items() if not name.endswith(".partial")}
             lost += found != good
-            project.run(stage)
+            project.run(f"stages.{stage}")
             lost += project.files(*OUTPUTS) != good
     return Row(f"kill -9 in {stage}, then the stage again", times, lost, "every output whole at all times")
 
@@ -78,22 +74,22 @@ def kill_download(times: int = 50) -> Row:
         raw = project.root / RAW
         shutil.rmtree(raw)
         files = DATASETS["mnist"].files
-        project.run("download")  # so that the user's cache has the files, and no mirror is asked fifty times
+        project.run("stages.download")  # so that the user's cache has the files, and no mirror is asked fifty times
         for _ in tqdm(range(times), "kill -9 in download"):
             shutil.rmtree(raw)
-            process = project.start("stages.download")
+            process = project.start("-m", "stages.download")
             time.sleep(moments.uniform(0.2, 1.5))
             process.kill()
             process.communicate()
             there = [file for file in files if (raw / file.name).exists()]
             lost += any(hashlib.sha256((raw / file.name).read_bytes()).hexdigest() != file.sha256 for file in there)
-            project.run("download")
+            project.run("stages.download")
             lost += not all((raw / file.name).exists() for file in files)
     return Row("kill -9 in download, then the stage again", times, lost, "every file whole or not there")
 
 
 def kill_dvc(clone: Clone, times: int = 12) -> Row:
-    """Kill DVC with all its children at random moments of a run on real MNIST; the next run ends as if nothing was."""
+    """Kill DVC with all its children at random moments of a real run; the next run ends with the same bytes."""
     moments, lost, torn = random.Random(0), 0, 0
     clone.run("dvc", "repro", "--force")
     good = clone.read("models/model.safetensors"), clone.read("metrics/scores.json")
@@ -102,13 +98,13 @@ def kill_dvc(clone: Clone, times: int = 12) -> Row:
         time.sleep(moments.uniform(0.5, 8))
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        # DVC does not write its own lock atomically; the README says what to do then.
+        # DVC does not write its own lock atomically; the documentation says what to do then.
         if "Unable to read RWLock-file" in (output := clone.call("dvc", "repro")).stderr + output.stdout:
             torn += 1
             (clone.root / ".dvc/tmp/rwlock").unlink()
         clone.run("dvc", "repro")
         lost += (clone.read("models/model.safetensors"), clone.read("metrics/scores.json")) != good
-        lost += clone.call("dvc", "status", "--quiet", "dvc.yaml").returncode != 0
+        lost += clone.call("dvc", "status", "--quiet").returncode != 0
     return Row(
         "kill -9 of dvc repro with its children, then dvc repro",
         times,
@@ -118,7 +114,7 @@ def kill_dvc(clone: Clone, times: int = 12) -> Row:
 
 
 def fuzz(name: str, read: Callable[[bytes], object], whole: bytes, times: int) -> Row:
-    """Read damaged files: only ever a documented error, no hang, bounded memory."""
+    """Read damaged files: a documented error or their content, no hang, bounded memory."""
     rng, lost, refused = random.Random(name), 0, 0
     before = _peak_memory()
     for _ in tqdm(range(times), f"fuzz {name}"):
@@ -137,11 +133,11 @@ def fuzz(name: str, read: Callable[[bytes], object], whole: bytes, times: int) -
             read(bytes(data))
         except MnistError:
             refused += 1
-        except Exception as error:  # noqa: BLE001 (whatever it is, it is a find)
+        except Exception as error:  # noqa: BLE001 (any other error is a finding)
             lost += 1
             tqdm.write(f"{name}: {type(error).__name__}: {error}")
     growth = (_peak_memory() - before) / 2**20
-    return Row(f"damaged {name}", times, lost, f"{refused:,} refused, peak memory grew by {growth:.0f} MB")
+    return Row(f"damaged {name}", times, lost, f"{refused:,} rejected, peak memory grew by {growth:.0f} MB")
 
 
 def _peak_memory() -> int:
@@ -163,20 +159,22 @@ def fuzz_all() -> Iterator[Row]:
         digits = random_digits(3).images.reshape(3, 28, 28)
         yield fuzz("IDX files", idx.parse, idx.encode(digits), 1_000_000)
 
-        network = Network.initialise(recipe(hidden=[3]), unit([]), np.random.default_rng(0))
-        save_model(path, Model(network, DEFAULT))
-        yield fuzz("model files", from_file(load_model), path.read_bytes(), 20_000)
-        yield fuzz("params.yaml", from_file(Hyperparameters.load), yaml.safe_dump(DEFAULT).encode(), 5_000)
+        small = recipe(epochs=1, data={"validation": 2}, network={"hidden": [3]}, batch_size=2)
+        prepared = small.prepare(random_digits(6))
+        training, batches = small.start(prepared)
+        model = Model(training.network, batches.normalisation, small.class_names, VALUES)
+        yield fuzz("prepared data", from_file(load_prepared), encode_prepared(prepared), 20_000)
+        yield fuzz("model files", from_file(load_model), encode_model(model), 20_000)
+        yield fuzz("params.yaml", from_file(Recipe.load), yaml.safe_dump(VALUES).encode(), 5_000)
 
 
 def soak(epochs: int = 1000) -> Row:
-    """Train for long: neither memory nor open files grow; the time of an epoch, which others move too, is only told."""
-    parameters = recipe(epochs=epochs, hidden=[30], rotation=10, elastic=1)
-    state = TrainingState.initial(parameters, unit([]))
-    training, validation = random_digits(2000), random_digits(200, seed=1)
+    """Train for long: neither memory nor open files grow; the time of an epoch is a remark."""
+    parameters = recipe(epochs=epochs, network={"hidden": [30]}, deformation={"rotation": 10, "elastic": 1})
+    training, batches = parameters.start(parameters.prepare(random_digits(2000)))
     moments, memory, files = [], [], []
-    for progress in tqdm(train(state, training, validation, parameters), "soak"):
-        if progress.epoch == len(state.history):
+    for progress in tqdm(training.run(batches, []), "soak"):
+        if progress.complete:
             moments.append(time.perf_counter())
             memory.append(int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
             files.append(len(list(Path("/proc/self/fd").iterdir())))
@@ -203,28 +201,8 @@ def experiments(clone: Clone, times: int) -> Row:
     return Row("dvc exp run in a row", times, lost, f"files left over {left}, time of a run x {slower:.2f}")
 
 
-def sweep(rotations: int = 20, driver_kills: int = 5, worker_kills: int = 24, seconds: float = 6) -> Row:
-    """Kill workers and driver of a sweep in which trials fail, hang and kill: every trial is told truly, once."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        faults.write_odd(root, rotations)
-        died = faults.torment(root, driver_kills=driver_kills, worker_kills=worker_kills, seconds=seconds)
-        found = faults.faults_in(root)
-    for fault in found:
-        tqdm.write(fault)
-    remark = f"driver killed {driver_kills} times, workers {died} times; trials that diverge, raise, hang, kill"
-    return Row("trials of a sweep", 10 * rotations, len(found), remark)
-
-
-def scheduler(kills: int = 3) -> Row:
-    """Kill a scheduler and its workers, with TLS, under a sweep: the driver finds them again."""
-    with tempfile.TemporaryDirectory() as folder:
-        lost = faults.lose_scheduler(Path(folder), kills)
-    return Row("kill -9 of a sweep's scheduler and workers", kills, lost, "found again by the driver, no trial lost")
-
-
 def main() -> None:
-    """Run it all, print the table; the exit code is 1 where something was lost."""
+    """Run everything, print the table; the exit code is 1 where something was lost."""
     times = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     print("| tried | times | lost | |\n|---|---|---|---|")
     lost = 0
@@ -235,7 +213,7 @@ def main() -> None:
 
 
 def try_all(times: int) -> Iterator[Row]:
-    """Yield a row for everything that is tried, `times` experiments among it."""
+    """Yield a row for everything, with so many experiments."""
     yield kill_download()
     for stage in STAGES:
         yield kill_stage(stage)
@@ -246,8 +224,6 @@ def try_all(times: int) -> Iterator[Row]:
         clone.commit()
         yield kill_dvc(clone)
         yield experiments(clone, times)
-    yield sweep()
-    yield scheduler()
     yield from fuzz_all()
     yield soak()
 

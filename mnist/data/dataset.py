@@ -152,10 +152,13 @@ def load_prepared(path: Path) -> Prepared:
     data = path.read_bytes()
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            # NumPy reads no further than the header says, so that a damaged header could hide damage from zipfile.
+            if damaged := arrays.zip.testzip():
+                raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
             training, validation = (
                 Dataset(arrays[f"{name}_images"], arrays[f"{name}_labels"]) for name in ("training", "validation")
             )
             return Prepared(training, validation, arrays["offset"], arrays["scale"])
     # The file is this project's own and its checksums vouch for it; these are the ways in which a damaged one fails.
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError, RuntimeError) as error:
         raise DamagedFileError(f"{path}: is damaged ({error}); `dvc repro` makes it again") from error

@@ -1,15 +1,19 @@
 """From the picture of one digit to 28 x 28 pixels as MNIST's makers made them: find the ink, scale it, centre it."""
 
 import itertools
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from mnist.arrays import ByteArray, FloatArray
-from mnist.dataset import SIDE
 from mnist.errors import MnistError
 
+ByteArray: TypeAlias = NDArray[np.uint8]
+FloatArray: TypeAlias = NDArray[np.float64]
+BoolArray: TypeAlias = NDArray[np.bool_]
+
+SIDE = 28
 _BOX = 20
 _CENTRE = 14  # MNIST's digits have their centre of mass within half a pixel of row 14, column 14
 
@@ -29,7 +33,7 @@ class NoDigitError(MnistError):
 
 
 def read_digit(grey: FloatArray) -> ByteArray:
-    """Return the digit of a picture as the network wants it: `find_ink`, then `normalise`.
+    """Return the digit of a picture as the network wants it: `find_ink`, then `place_digit`.
 
     Parameters
     ----------
@@ -46,14 +50,14 @@ def read_digit(grey: FloatArray) -> ByteArray:
     NoDigitError
         There is no ink that could be a digit.
     """
-    return normalise(find_ink(grey))
+    return place_digit(find_ink(grey))
 
 
-def normalise(ink: FloatArray) -> ByteArray:
+def place_digit(ink: FloatArray) -> ByteArray:
     """Scale a digit into a box of 20 x 20, and put its centre of mass in the middle of 28 x 28.
 
-    As LeCun, Cortes and Burges did: the aspect ratio and the grey levels that scaling makes are kept, and the digit is
-    moved by whole pixels. The strongest ink becomes 255, which MNIST's ink was before it was scaled.
+    LeCun, Cortes and Burges did the same: they kept the aspect ratio and the grey levels that scaling makes, and moved
+    the digit by whole pixels. The strongest ink becomes 255, which MNIST's ink was before they scaled it.
 
     Parameters
     ----------
@@ -72,7 +76,8 @@ def normalise(ink: FloatArray) -> ByteArray:
     inked = ink >= 0.5
     if not inked.any():
         raise NoDigitError("there is no ink in it")
-    box = ink[_extent(inked, axis=0), _extent(inked, axis=1)]
+    rows, columns = (np.flatnonzero(inked.any(axis=axis)) for axis in (1, 0))
+    box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     scale = max(box.shape) / _BOX
     height, width = (max(1, int(length / scale + 0.5)) for length in box.shape)
     small = _averages(box.shape[0], height) @ box @ _averages(box.shape[1], width).T
@@ -80,12 +85,6 @@ def normalise(ink: FloatArray) -> ByteArray:
     top, left = _corner(small.sum(axis=1)), _corner(small.sum(axis=0))
     digit[top : top + height, left : left + width] = 255 * small / small.max() + 0.5
     return digit
-
-
-def _extent(inked: NDArray[np.bool_], axis: int) -> slice:
-    """Return the part of an axis from the first to the last row or column with a true element."""
-    where = np.flatnonzero(inked.any(axis=1 - axis))
-    return slice(int(where[0]), int(where[-1]) + 1)
 
 
 def _averages(length: int, new: int) -> FloatArray:
@@ -102,15 +101,15 @@ def _averages(length: int, new: int) -> FloatArray:
 
 
 def _corner(mass: FloatArray) -> int:
-    """Return where a digit begins so that its centre of mass is in the middle; `mass` is of its rows or columns."""
+    """Return where a digit begins so that its centre of mass is in the middle; `mass` is that of each row or column."""
     centre = mass @ np.arange(len(mass)) / mass.sum()
     return int(np.clip(np.floor(_CENTRE - centre + 0.5), 0, SIDE - len(mass)))
 
 
 def find_ink(grey: FloatArray) -> FloatArray:
-    """Tell ink from paper: what stands out from the brightness of the border, in whichever direction.
+    """Separate ink from paper: ink is darker than the border of the picture, or lighter.
 
-    Uneven light, the grain of the paper, dirt, and what sticks into the picture from its border are left out.
+    Uneven light, the grain of the paper, dirt, and things that reach into the picture from its border are left out.
 
     Parameters
     ----------
@@ -127,10 +126,10 @@ def find_ink(grey: FloatArray) -> FloatArray:
     NoDigitError
         There is no ink that could be a digit.
     """
-    # Smoothed, grain is no match for a stroke; what is kept in the end is as sharp as it was.
-    smooth = np.mean(_neighbours(grey, 1), axis=0)
+    # Smoothing makes grain fainter than a stroke; the result is taken from the sharp picture.
+    smooth = _windows(grey, 1).mean(axis=(2, 3))
     paper, noise = _paper(smooth)
-    # Ink is what makes the differences lopsided: far to the dark side, or far to the light one.
+    # Ink makes the differences lopsided: far to the dark side, or far to the light one.
     sign = np.copysign(1, ((smooth - paper) ** 3).mean())
     ink = sign * (smooth - paper)
     least = max(_NOISES * noise, _CONTRAST)
@@ -140,7 +139,7 @@ def find_ink(grey: FloatArray) -> FloatArray:
     digit = _without_dirt(ink >= max(least, 0.5 * np.median(standing_out)))
     sharp = sign * (grey - paper)
     levels = np.clip(sharp / np.median(sharp[digit]), 0, 1)
-    return np.where(np.any(_neighbours(digit, 2), axis=0), levels, 0)
+    return np.where(_windows(digit, 2).any(axis=(2, 3)), levels, 0)
 
 
 def _paper(grey: FloatArray) -> tuple[FloatArray, float]:
@@ -157,55 +156,44 @@ def _paper(grey: FloatArray) -> tuple[FloatArray, float]:
     # A first guess that half of the border may contradict.
     deviation = np.where(border, np.abs(values - np.median(values[border])), np.inf)
     fitted = deviation <= np.median(deviation[border])
-    paper, noise = np.zeros_like(values), 0.0
-    for candidates in (border, border, np.ones_like(border), np.ones_like(border), np.ones_like(border)):
-        paper = some @ np.linalg.lstsq(some[fitted], values[fitted], rcond=None)[0]
-        deviation = np.abs(values - paper)
+    everywhere = np.ones_like(border)
+    for candidates in (border, border, everywhere, everywhere, everywhere):
+        coefficients = np.linalg.lstsq(some[fitted], values[fitted], rcond=None)[0]
+        deviation = np.abs(values - some @ coefficients)
         noise = 1.4826 * float(np.median(deviation[fitted]))
         fitted = candidates & (deviation <= max(3 * noise, 0.01))
-        if not fitted.any():
-            break
-    coefficients = np.linalg.lstsq(some, paper, rcond=None)[0]
     return terms @ coefficients, noise
 
 
-def _without_dirt(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the large pieces of a mask only and, where there are others, not those that touch the border."""
-    pieces = _large(_pieces(mask))
+def _without_dirt(mask: BoolArray) -> BoolArray:
+    """Return the large pieces of a mask and, where several are left, only those that do not touch the border."""
+    pieces = _pieces(mask)
+    largest = max(map(len, pieces))
+    large = [piece for piece in pieces if len(piece) >= _DIRT * largest]
     last = np.array(mask.shape) - 1
-    pieces = _large([piece for piece in pieces if (piece > 0).all() and (piece < last).all()]) or pieces
-    if max((np.ptp(piece, axis=0).max() + 1 for piece in pieces), default=0) < _SMALLEST:
+    digit = [piece for piece in large if (piece > 0).all() and (piece < last).all()] or large
+    if max(np.ptp(piece, axis=0).max() + 1 for piece in digit) < _SMALLEST:
         raise NoDigitError("there is no digit in it: all that stands out is too small")
     kept = np.zeros_like(mask)
-    kept[tuple(np.concatenate(pieces).T)] = True
+    kept[tuple(np.concatenate(digit).T)] = True
     return kept
 
 
-def _large(pieces: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
-    """Return those pieces that are no dirt beside the largest one."""
-    largest = max(map(len, pieces), default=0)
-    return [piece for piece in pieces if len(piece) >= _DIRT * largest]
-
-
-def _pieces(mask: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+def _pieces(mask: BoolArray) -> list[NDArray[np.int64]]:
     """Return the connected pieces of a mask, diagonal neighbours included: the (row, column) of each pixel, (n, 2)."""
     left = set(zip(*(where.tolist() for where in np.nonzero(mask)), strict=True))
-    steps = [step for step in itertools.product((-1, 0, 1), repeat=2) if any(step)]
     pieces = []
     while left:
         piece = [left.pop()]
-        for row, column in piece:  # grows while it is walked through
-            neighbours = {(row + down, column + right) for down, right in steps} & left
+        for row, column in piece:  # grows while the loop runs
+            neighbours = set(itertools.product((row - 1, row, row + 1), (column - 1, column, column + 1))) & left
             left -= neighbours
             piece += neighbours
         pieces.append(np.array(piece))
     return pieces
 
 
-def _neighbours(values: NDArray[Any], reach: int) -> list[NDArray[Any]]:
-    """Return the array moved by up to `reach` pixels each way, its border repeated; what is outside is not True."""
-    mode: Any = "constant" if values.dtype == bool else "edge"
-    padded = np.pad(values, reach, mode=mode)
-    height, width = values.shape
-    moves = itertools.product(range(2 * reach + 1), repeat=2)
-    return [padded[down : down + height, right : right + width] for down, right in moves]
+def _windows(values: NDArray[Any], reach: int) -> NDArray[Any]:
+    """Return the pixels around each pixel, (height, width, window, window); beyond the border it repeats itself."""
+    size = 2 * reach + 1
+    return sliding_window_view(np.pad(values, reach, mode="edge"), (size, size))

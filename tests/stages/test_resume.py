@@ -1,4 +1,4 @@
-"""A training that is killed goes on where it was, and ends with the bytes of one that was left alone."""
+"""A training that is killed resumes where it was, and ends with the bytes of one that was left alone."""
 
 import os
 import random
@@ -8,21 +8,23 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import filelock
 import pytest
 
-from tests.recipe import ROOT
-from tests.stages.test_stages import Project
+from tests.helpers import ROOT
+from tests.stages.project import Project
 
 # A checkpoint after every epoch: the time between them is no part of what is tested.
 TRAIN = """
-import runpy, stages.checkpoint
-stages.checkpoint._PAUSE, stages.checkpoint._SHARE = 0, 1
+import runpy, mnist.checkpoint
+mnist.checkpoint._PAUSE, mnist.checkpoint._SHARE = 0, 1
 runpy.run_module("stages.train", run_name="__main__")
 """
 RESULTS = ("models", "plots/history.csv")
 A_LONG_TIME_AGO = 1_000_000_000  # in 2001
+LONG: dict[str, Any] = {"epochs": 60, "deformation": {"rotation": 10, "elastic": 1}}
 
 
 def start(project: Project, **environment: str) -> "subprocess.Popen[str]":
@@ -72,8 +74,8 @@ def results(project: Project) -> dict[str, bytes]:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     project = Project(tmp_path)
-    project.set(epochs=60, rotation=10, elastic=1)
-    project.run("prepare")
+    project.set(**LONG)
+    project.run("stages.prepare")
     return project
 
 
@@ -87,44 +89,44 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(project: Project) ->
     begun_at = []
     for _ in range(6):
         out = kill_midway(project, seconds=moments.uniform(0, 0.02))
-        begun_at += [int(line.split()[4].rstrip(",")) for line in out.splitlines() if line.startswith("goes on")]
+        begun_at += [int(line.split()[3].rstrip(",")) for line in out.splitlines() if line.startswith("resumes")]
     out, err = finish(start(project))
-    assert "goes on after epoch" in out
+    assert "resumes after epoch" in out
     assert err == ""
-    # All but the first went on from somewhere, each further on than the one before.
+    # All but the first resumed, each further on than the one before.
     assert len(begun_at) == 5
     assert begun_at == sorted(set(begun_at))
     assert results(project) == undisturbed
     assert checkpoints(project) == []
 
 
-def test_ctrl_c_loses_nothing_and_says_how_to_go_on(project: Project) -> None:
+def test_ctrl_c_loses_nothing_and_the_same_command_resumes(project: Project) -> None:
     process = start(project)
     wait_for_checkpoint(process, project)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert err == "interrupted; what was there before is still there, and the same command goes on\n"
+    assert err == "interrupted; earlier results are untouched, and the same command resumes\n"
     out, _ = finish(start(project))
-    assert "goes on after epoch" in out
+    assert "resumes after epoch" in out
 
 
 @pytest.mark.parametrize("change", [{"eta": 0.05}, {"epochs": 61}, {"seed": 2}, {"schedule": "linear"}])
-def test_another_training_does_not_pick_it_up(change: dict[str, object], project: Project) -> None:
+def test_another_training_does_not_resume_from_it(change: dict[str, object], project: Project) -> None:
     kill_midway(project)
-    project.set(**{"epochs": 60, "rotation": 10, "elastic": 1} | change)
-    assert "goes on" not in finish(start(project))[0]
+    project.set(**LONG | change)
+    assert "resumes" not in finish(start(project))[0]
     assert len(checkpoints(project)) == 1
 
 
-def test_other_prepared_data_do_not_pick_it_up(project: Project) -> None:
+def test_a_training_on_other_data_does_not_resume_from_it(project: Project) -> None:
     kill_midway(project)
     labels = project.root / "data/raw/train-labels-idx1-ubyte"
     data = bytearray(labels.read_bytes())
     data[100] = (data[100] + 1) % 10
     labels.write_bytes(data)
-    project.run("prepare")
-    assert "goes on" not in finish(start(project))[0]
+    project.run("stages.prepare")
+    assert "resumes" not in finish(start(project))[0]
 
 
 def test_a_damaged_checkpoint_is_set_aside_with_a_warning(project: Project) -> None:
@@ -136,7 +138,7 @@ def test_a_damaged_checkpoint_is_set_aside_with_a_warning(project: Project) -> N
     data[-1000] ^= 4
     checkpoint.write_bytes(data)
     out, err = finish(start(project))
-    assert "goes on" not in out
+    assert "resumes" not in out
     assert f"warning: .checkpoints/{checkpoint.name}: is not a checkpoint of this training: it is damaged" in err
     assert checkpoint.with_suffix(".damaged").read_bytes() == data
     assert results(project) == undisturbed
@@ -153,7 +155,7 @@ def test_a_second_process_waits_for_the_first_and_ends_with_the_same(project: Pr
     assert results(project) == once
 
 
-def test_checkpoints_are_where_dvc_says_the_project_is(project: Project, tmp_path: Path) -> None:
+def test_checkpoints_lie_in_the_folder_that_dvc_names(project: Project, tmp_path: Path) -> None:
     place = tmp_path / "elsewhere"
     process = start(project, DVC_ROOT=str(place))
     deadline = time.monotonic() + 60
@@ -162,30 +164,30 @@ def test_checkpoints_are_where_dvc_says_the_project_is(project: Project, tmp_pat
         time.sleep(0.002)
     process.kill()
     process.communicate()
-    assert "goes on after epoch" in finish(start(project, DVC_ROOT=str(place)))[0]
+    assert "resumes after epoch" in finish(start(project, DVC_ROOT=str(place)))[0]
     assert not list(project.root.glob(".checkpoints"))
 
 
-def test_what_trainings_left_that_were_given_up_does_not_pile_up(project: Project) -> None:
+def test_files_of_trainings_that_were_given_up_are_deleted(project: Project) -> None:
     folder = project.root / ".checkpoints"
     folder.mkdir()
-    for name in ("1.safetensors", "1.lock", "2.damaged", ".3.safetensors.99.partial", "4.lock"):
+    for name in ("1.safetensors", "1.lock", "2.damaged", ".3.safetensors.partial", "4.lock"):
         (folder / name).touch()
         os.utime(folder / name, (A_LONG_TIME_AGO, A_LONG_TIME_AGO))
     (folder / "5.safetensors").touch()
-    project.run("train")
+    project.run("stages.train")
     assert [path.name for path in checkpoints(project)] == ["5.safetensors"]
     assert [path for path in folder.iterdir() if path.stat().st_mtime == A_LONG_TIME_AGO] == []
 
 
-def test_an_old_checkpoint_of_this_very_training_is_gone_on_from(project: Project) -> None:
+def test_a_training_resumes_from_its_own_old_checkpoint(project: Project) -> None:
     kill_midway(project)
     (checkpoint,) = checkpoints(project)
     os.utime(checkpoint, (A_LONG_TIME_AGO, A_LONG_TIME_AGO))
-    assert "goes on after epoch" in finish(start(project))[0]
+    assert "resumes after epoch" in finish(start(project))[0]
 
 
-def test_a_training_that_runs_is_no_old_one_however_long_it_takes(project: Project) -> None:
+def test_the_files_of_a_running_training_are_kept_however_old(project: Project) -> None:
     folder = project.root / ".checkpoints"
     folder.mkdir()
     with filelock.FileLock(folder / "running.lock"):
@@ -193,7 +195,7 @@ def test_a_training_that_runs_is_no_old_one_however_long_it_takes(project: Proje
         running[1].touch()
         for path in running:
             os.utime(path, (A_LONG_TIME_AGO, A_LONG_TIME_AGO))
-        project.run("train")
+        project.run("stages.train")
         assert all(path.exists() for path in running)
-    project.run("train")
+    project.run("stages.train")
     assert not running[1].exists()

@@ -1,0 +1,5 @@
+"""`python -m mnist` is the command `mnist`."""
+
+from mnist.cli import main
+
+main()

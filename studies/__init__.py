@@ -1,0 +1,6 @@
+"""Recipes beside the default one, and the commands that compare them.
+
+`notebook`, `seeds`, `ladder`, `choices`, `sweep`; `runs` and `results` are what they share.
+
+Nothing here is a DVC stage: a study keeps its finished runs in `.studies/`, resumes, and writes a small CSV file.
+"""

@@ -1,0 +1,82 @@
+"""Measure what each idea bought, from the notebook's procedure to the default recipe: five seeds a rung.
+
+Writes studies/results/ladder.csv and ladder.svg, and prints the table.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from mnist.errors import plain_errors
+from mnist.files import save
+from mnist.recipe import Recipe
+from report.charts import draw_chart
+from studies import notebook
+from studies.results import RESULTS, Summary, markdown, save_results, summarize
+from studies.runs import add_jobs, load_changes, run_all
+
+STEPS = Path("studies/recipes/ladder.yaml")
+SEEDS = range(1, 6)
+
+
+def load_rungs() -> dict[str, Recipe]:
+    """Return all rungs by name, the notebook first; raises RecipeError where a step is not allowed."""
+    recipe = Recipe.load_overlay(notebook.RECIPE)
+    rungs = {notebook.RECIPE.stem: recipe}
+    for name, changes in load_changes(STEPS).items():
+        recipe = recipe.changed(f"{STEPS}, {name}", changes)
+        rungs[name] = recipe
+    return rungs
+
+
+def chart(summaries: list[Summary]) -> dict[str, Any]:
+    """Return a Vega-Lite chart: the errors on the test images, on a logarithmic scale, rung by rung."""
+    rows = [
+        {
+            "rung": summary.recipe.replace("_", " "),
+            "errors": 100 - summary.mean,
+            "fewest": 100 - summary.maximum,
+            "most": 100 - summary.minimum,
+            "label": f"{100 - summary.mean:.2f}%",
+        }
+        for summary in summaries
+    ]
+    down = {"field": "rung", "type": "nominal", "sort": None, "title": None, "axis": {"labelFontSize": 13}}
+    across = {
+        "type": "quantitative",
+        "scale": {"type": "log", "nice": False, "padding": 20},
+        "title": "errors on the test images, % (logarithmic)",
+    }
+    text = {"type": "text", "align": "center", "dy": -10, "fontSize": 12}
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "background": "white",
+        "width": 560,
+        "height": {"step": 32},
+        "data": {"values": rows},
+        "encoding": {"y": down},
+        "layer": [
+            {"mark": {"type": "rule", "color": "#9aa5b1", "strokeWidth": 4},
+             "encoding": {"x": across | {"field": "fewest"}, "x2": {"field": "most"}}},
+            {"mark": {"type": "point", "filled": True, "size": 90, "color": "#1f5fa8"},
+             "encoding": {"x": across | {"field": "errors"}}},
+            {"mark": text, "encoding": {"x": across | {"field": "errors"}, "text": {"field": "label"}}},
+        ],
+    }  # fmt: skip
+
+
+def main() -> None:
+    """Run all rungs, write their figures and the chart, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_jobs(parser)
+    arguments = parser.parse_args()
+    with plain_errors():
+        rungs = load_rungs()
+        runs = run_all(rungs, SEEDS, arguments.jobs)
+        save_results("ladder", runs, rungs)
+        save({RESULTS / "ladder.svg": draw_chart(chart(summarize(runs)))})
+        print(markdown(summarize(runs)))
+
+
+if __name__ == "__main__":
+    main()

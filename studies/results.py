@@ -1,0 +1,111 @@
+"""The figures of a study: a CSV file with a line a run, beside the recipes that they belong to, and summaries."""
+
+import math
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from mnist.files import encode_csv, encode_json, load_csv, load_json, save
+from mnist.fingerprint import describe_arithmetic
+from mnist.recipe import Recipe
+
+RESULTS = Path("studies/results")
+
+
+class Run(NamedTuple):
+    """The figures of one recipe with one seed; accuracies are fractions, seconds those of training.
+
+    The training loss is the mean over all epochs. A figure that was not measured is not a number.
+    """
+
+    recipe: str
+    seed: int
+    test_accuracy: float
+    test_loss: float
+    validation_accuracy: float
+    validation_loss: float
+    mean_train_loss: float
+    seconds: float
+
+
+class Summary(NamedTuple):
+    """A recipe's accuracy over its seeds, in per cent, and the mean seconds of its training."""
+
+    recipe: str
+    seeds: int
+    mean: float
+    deviation: float
+    minimum: float
+    maximum: float
+    seconds: float
+
+    @classmethod
+    def of(cls, runs: list[Run], accuracy: str) -> Self:
+        """Return the summary of one recipe's runs; `accuracy` names the column."""
+        values = [100 * getattr(run, accuracy) for run in runs]
+        deviation = statistics.stdev(values) if len(values) > 1 else math.nan
+        seconds = statistics.mean(run.seconds for run in runs)
+        return cls(runs[0].recipe, len(runs), statistics.mean(values), deviation, min(values), max(values), seconds)
+
+
+def summarize(runs: list[Run], accuracy: str = "test_accuracy") -> list[Summary]:
+    """Return a summary of each recipe, in the order of the runs."""
+    names = dict.fromkeys(run.recipe for run in runs)
+    return [Summary.of([run for run in runs if run.recipe == name], accuracy) for name in names]
+
+
+def markdown(summaries: list[Summary], accuracy: str = "test accuracy") -> str:
+    """Return summaries as a table."""
+    lines = [f"| recipe | seeds | {accuracy}, % | minimum to maximum | training, s |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {summary.recipe.replace('_', ' ')} | {summary.seeds} | {summary.mean:.2f} ± {summary.deviation:.2f} "
+        f"| {summary.minimum:.2f} to {summary.maximum:.2f} | {summary.seconds:.0f} |"
+        for summary in summaries
+    ]
+    return "\n".join(lines)
+
+
+def save_results(name: str, runs: list[Run], recipes: Mapping[str, Recipe]) -> None:
+    """Write studies/results/NAME.csv, a line a run, and NAME.json, the recipes and the arithmetic behind it."""
+    evidence = {
+        "arithmetic": describe_arithmetic(),
+        "recipes": {name: recipe.model_dump(exclude={"seed"}) for name, recipe in recipes.items()},
+    }
+    save(
+        {
+            RESULTS / f"{name}.csv": encode_csv(Run._fields, runs),
+            RESULTS / f"{name}.json": encode_json(evidence),
+        }
+    )
+
+
+def load_results(name: str) -> list[Run]:
+    """Return the runs of studies/results/NAME.csv."""
+    rows = [list(row.values()) for row in load_csv(RESULTS / f"{name}.csv", Run._fields)]
+    return [Run(recipe, int(seed), *map(float, figures)) for recipe, seed, *figures in rows]
+
+
+def outdated_recipes(name: str, recipes: Mapping[str, Recipe]) -> list[str]:
+    """Return what has changed in the recipes since studies/results/NAME.csv was measured, a line a recipe.
+
+    A hyperparameter that is newer than the results does not count: its value in params.yaml changes nothing.
+    """
+    recorded = load_json(RESULTS / f"{name}.json")["recipes"]
+    present = {name: recipe.model_dump(exclude={"seed"}) for name, recipe in recipes.items()}
+    lines = [f"{name}: was not measured" for name in present.keys() - recorded.keys()]
+    for recipe, values in recorded.items():
+        changed = _differences(values, present.get(recipe, {}))
+        lines += [f"{recipe}: {', '.join(changed)}"] if changed else []
+    return lines
+
+
+def _differences(recorded: dict[str, Any], present: dict[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for key, value in recorded.items():
+        now = present.get(key)
+        if isinstance(value, dict) and isinstance(now, dict):
+            found += _differences(value, now, f"{prefix}{key}.")
+        elif now != value:
+            found.append(f"{prefix}{key} = {now}, measured with {value}")
+    return found

@@ -1,0 +1,158 @@
+"""Runs of the pipeline: recipes x seeds, several at a time, each kept so that an interrupted study resumes."""
+
+import argparse
+import contextlib
+import io
+import math
+import multiprocessing
+import os
+import signal
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from mnist.checked import RecipeError, read_yaml, shorten
+from mnist.data.published import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from mnist.errors import MnistError
+from mnist.files import DamagedFileError, encode_csv, load_json, load_numbers, save
+from mnist.fingerprint import THREAD_VARIABLES, fingerprint
+from mnist.nn.training import Epoch
+from mnist.recipe import Recipe
+from stages.evaluate import evaluate
+from stages.pipeline import RAW, Workspace
+from stages.prepare import prepare
+from stages.train import train
+from studies import notebook
+from studies.results import Run
+
+KEPT = Path(".studies")
+
+
+class StudyError(MnistError):
+    """A run that the system has ended."""
+
+
+def load_changes(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the changes to a recipe that a file gives under their names."""
+    named = read_yaml(path)
+    for name, changes in named.items():
+        if not isinstance(changes, dict):
+            raise RecipeError(f"{path}, {name}: should be lines of `key: value`, not {shorten(changes)}")
+    return named
+
+
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """Add the option that all studies share."""
+    parser.add_argument(
+        "--jobs", type=_positive, default=os.cpu_count(), help="runs at a time (%(default)s, the cores)"
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("should be 1 or more")
+    return number
+
+
+def run_all(recipes: Mapping[str, Recipe], seeds: Iterable[int], jobs: int, *, test: bool = True) -> list[Run]:
+    """Return the runs of all recipes with all seeds, `jobs` at a time on one core each, and print each as it ends.
+
+    Parameters
+    ----------
+    recipes : mapping
+        Name -> recipe; the seeds replace its seed.
+    seeds : iterable of int
+    jobs : int
+    test : bool
+        Whether to open the test images.
+
+    Raises
+    ------
+    StudyError
+        A process was killed.
+    """
+    items = [(name, recipe.changed(name, {"seed": seed})) for name, recipe in recipes.items() for seed in seeds]
+    # Several small products at a time are faster on a core each than one after another on all of them.
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    runs: dict[tuple[str, int], Run] = {}
+    for run in tqdm(_in_parallel(items, jobs, test), total=len(items), unit=" runs", disable=None):
+        runs[run.recipe, run.seed] = run
+        figures = ", ".join(f"{name} {value:.4f}" for name, value in run._asdict().items() if isinstance(value, float))
+        tqdm.write(f"{run.recipe}, seed {run.seed}: {figures}")
+    return [runs[name, recipe.seed] for name, recipe in items]
+
+
+def _in_parallel(items: list[tuple[str, Recipe]], jobs: int, test: bool) -> Iterator[Run]:
+    # A fresh interpreter for each: only then does NumPy look at THREAD_VARIABLES.
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, fresh, _follow_parent) as pool:
+        try:
+            for future in as_completed([pool.submit(run_once, name, recipe, test=test) for name, recipe in items]):
+                yield future.result()
+        except BaseException as error:
+            # The results of these are no longer wanted.
+            for process in multiprocessing.active_children():
+                process.terminate()
+            pool.shutdown(cancel_futures=True)
+            if isinstance(error, BrokenProcessPool):
+                raise StudyError(
+                    "a run was killed, perhaps for want of memory: try fewer --jobs. Finished runs are kept, and the "
+                    "same command resumes"
+                ) from error
+            raise
+
+
+def run_once(name: str, recipe: Recipe, *, test: bool) -> Run:
+    """Return a run: one that was kept, with the same recipe, code and data, or else a new one."""
+    names = [TRAIN_IMAGES, TRAIN_LABELS, *([TEST_IMAGES, TEST_LABELS] if test else [])]
+    files = [Path(notebook.__file__), *(RAW / name for name in names)]
+    kept = KEPT / f"{fingerprint(recipe, files)}.csv"
+    # One that is missing or damaged is made again.
+    with contextlib.suppress(FileNotFoundError, DamagedFileError, ValueError):
+        (figures,) = load_numbers(kept, Run._fields[2:])
+        return Run(name, recipe.seed, **figures)
+    run = _measure(name, recipe, test)
+    save({kept: encode_csv(Run._fields[2:], [run[2:]])})
+    return run
+
+
+def _measure(name: str, recipe: Recipe, test: bool) -> Run:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        workspace = Workspace(Path(folder))
+        prepare(recipe, workspace)
+        start = time.perf_counter()
+        train(recipe, workspace)
+        seconds = round(time.perf_counter() - start, 1)
+        history = load_numbers(workspace.history, Epoch._fields)
+        accuracy = loss = math.nan
+        if test:
+            evaluate(recipe, workspace)
+            accuracy, loss = (load_json(workspace.scores)["test"][figure] for figure in ("accuracy", "loss"))
+    mean_train_loss = statistics.mean(epoch["train_loss"] for epoch in history)
+    validation = history[-1]["validation_accuracy"], history[-1]["validation_loss"]
+    return Run(name, recipe.seed, accuracy, loss, *validation, mean_train_loss, seconds)
+
+
+def _follow_parent() -> None:
+    """Leave Ctrl-C to the parent, and end when it is killed, not an hour later with a result for nobody."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,36 @@
+"""Run recipes with several seeds, from splitting the data to the test set, and print how their accuracy varies.
+
+The seed decides which images are held back, the first weights, the order of the images and how they are deformed.
+"""
+
+import argparse
+from pathlib import Path
+
+from mnist.errors import plain_errors
+from mnist.recipe import Recipe
+from studies.results import RESULTS, markdown, save_results, summarize
+from studies.runs import add_jobs, run_all
+
+
+def main() -> None:
+    """Read the command line, run the seeds, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "recipes", type=Path, nargs="+", metavar="RECIPE", help="params.yaml, or a file of its changes (an overlay)"
+    )
+    parser.add_argument("--seeds", type=int, default=10, help="how many, from 1 on (%(default)s)")
+    parser.add_argument("--save", metavar="NAME", help=f"also write {RESULTS}/NAME.csv")
+    add_jobs(parser)
+    arguments = parser.parse_args()
+    if arguments.seeds < 1:
+        parser.error("--seeds should be 1 or more")
+    with plain_errors():
+        recipes = {path.stem: Recipe.load_overlay(path) for path in arguments.recipes}
+        runs = run_all(recipes, range(1, arguments.seeds + 1), arguments.jobs)
+        print(markdown(summarize(runs)))
+        if arguments.save:
+            save_results(arguments.save, runs, recipes)
+
+
+if __name__ == "__main__":
+    main()

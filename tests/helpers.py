@@ -1,0 +1,72 @@
+"""Small recipes and data sets for tests, which do not depend on the present values of params.yaml."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from mnist.checked import merge, read_yaml
+from mnist.data.dataset import Dataset
+from mnist.recipe import Recipe
+
+ROOT = Path(__file__).parents[1]
+
+_PINNED: dict[str, Any] = {
+    "seed": 1,
+    "eta": 0.1,
+    "alpha": 0.9,
+    "epochs": 3,
+    "batch_size": 20,
+    "optimizer": "nesterov",
+    "schedule": "cosine",
+    "weight_decay": 0.003,
+    "loss": "softmax_cross_entropy",
+    "reduction": "mean",
+    "negligible": 0,
+    "order": "shuffled",
+    "data": {"dataset": "mnist", "validation": 50, "normalize": "unit"},
+    "network": {
+        "hidden": [12],
+        "activation": "relu",
+        "bias": False,
+        "initializer": "he_normal",
+        "dtype": "float32",
+    },
+    "deformation": {
+        "rotation": 0,
+        "scaling": 0,
+        "shear": 0,
+        "shift": 0,
+        "elastic": 0,
+        "smoothness": 4,
+        "fading": 0,
+    },
+}
+
+VALUES = merge(read_yaml(ROOT / "params.yaml"), _PINNED)
+"""A recipe that trains in a moment, as YAML holds it; a key that is new to the project keeps its value there."""
+
+
+def recipe(**changes: Any) -> Recipe:
+    """Return the recipe of VALUES with some changed, group by group: `recipe(eta=1, network={"hidden": [5]})`."""
+    return Recipe.check("the recipe of a test", merge(VALUES, changes))
+
+
+def random_digits(count: int, seed: int = 0) -> Dataset:
+    """Return images that can be learnt: noise, with a bright bar whose place gives the class."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % 10
+    images = rng.integers(0, 60, (count, 28, 28), dtype=np.uint8)
+    images[np.arange(count), 2 * labels + 4] += 150
+    return Dataset(images.reshape(count, 784), labels.astype(np.uint8))
+
+
+def damaged(data: bytes) -> st.SearchStrategy[bytes]:
+    """Return what a file may be after an accident: its end lost, something added, or some bytes changed."""
+    place, some = st.integers(0, len(data) - 1), st.binary(min_size=1, max_size=4)
+    return st.one_of(
+        place.map(lambda end: data[:end]),
+        some.map(lambda more: data + more),
+        st.builds(lambda at, new: data[:at] + new + data[at + len(new) :], place, some),
+    )

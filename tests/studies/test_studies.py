@@ -1,0 +1,180 @@
+"""Seeds, ladder and choices: their recipes, their kept runs, their results, and the evidence in git."""
+
+import csv
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from mnist.checked import RecipeError
+from mnist.data.published import TEST_IMAGES, TEST_LABELS
+from mnist.recipe import Recipe
+from stages.pipeline import RAW
+from studies import choices, ladder, results
+from studies.results import Run, Summary
+from tests.helpers import ROOT, recipe
+from tests.stages.project import Project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project(tmp_path)
+    project.set(epochs=1)
+    return project
+
+
+@pytest.fixture
+def _at_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def test_every_seed_is_printed_saved_and_summarised(project: Project) -> None:
+    out = project.run("studies.seeds params.yaml --seeds 3 --jobs 2 --save mine")
+    with (project.root / "studies/results/mine.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["recipe"], row["seed"]) for row in rows] == [("params", str(seed)) for seed in (1, 2, 3)]
+    project.run("stages.prepare", "stages.train", "stages.evaluate")
+    scores = json.loads((project.root / "metrics/scores.json").read_text())
+    assert float(rows[0]["test_accuracy"]) == scores["test"]["accuracy"]
+    assert float(rows[0]["validation_loss"]) == pytest.approx(scores["validation"]["loss"], rel=1e-6)
+    accuracies = [100 * float(row["test_accuracy"]) for row in rows]
+    assert f"| params | 3 | {sum(accuracies) / 3:.2f} ± " in out
+    assert f"| {min(accuracies):.2f} to {max(accuracies):.2f} |" in out
+
+
+def test_a_study_resumes_with_the_seeds_that_are_missing(project: Project) -> None:
+    project.run("studies.seeds params.yaml --seeds 1")
+    (kept,) = (project.root / ".studies").iterdir()
+    header = kept.read_text().splitlines()[0]
+    kept.write_text(f"{header}\n0.125,1,1,1,1,1\n")
+    # The kept seed is read, the other is run; of another recipe both are run.
+    assert "params, seed 1: test_accuracy 0.1250" in project.run("studies.seeds params.yaml --seeds 2")
+    project.set(eta=0.01, epochs=1)
+    assert "test_accuracy 0.1250" not in project.run("studies.seeds params.yaml --seeds 1")
+    # A damaged one is made again.
+    for path in (project.root / ".studies").iterdir():
+        path.write_text("gibberish")
+    assert "test_accuracy 0." in project.run("studies.seeds params.yaml --seeds 1")
+
+
+def test_choices_are_compared_without_opening_the_test_images(project: Project) -> None:
+    for file in (TEST_IMAGES, TEST_LABELS):
+        (project.root / RAW / file).unlink()
+    (project.root / "studies/recipes").mkdir(parents=True)
+    (project.root / "studies/recipes/choices.yaml").write_text("default: {}\nslow: {eta: 0.000001}\n")
+    out = project.run("studies.choices")
+    with (project.root / "studies/results/choices.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["recipe"], row["seed"]) for row in rows] == [
+        ("default", "1"), ("default", "2"), ("slow", "1"), ("slow", "2")
+    ]  # fmt: skip
+    assert {row["test_accuracy"] for row in rows} == {"nan"}
+    assert float(rows[0]["validation_accuracy"]) > float(rows[2]["validation_accuracy"])
+    assert "| slow | 2 |" in out
+
+
+@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL])
+def test_no_run_outlives_its_study(kill: signal.Signals, project: Project) -> None:
+    project.set(epochs=1_000_000)
+    process = project.start("-m", "studies.seeds", "params.yaml", "--seeds", "2", "--jobs", "2")
+    deadline = time.monotonic() + 120
+    while len(list(project.root.glob(".checkpoints/*.safetensors"))) < 2:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(kill)
+    _, err = process.communicate(timeout=60)
+    assert (
+        err.endswith("interrupted; earlier results are untouched, and the same command resumes\n")
+        or kill == signal.SIGKILL
+    )
+    while children_of(project.root):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def children_of(folder: Path) -> list[str]:
+    """Return the processes that work in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            found += [process.name] if (process / "cwd").readlink() == folder.resolve() else []
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("overlay.yaml", "etta: 1\n", "etta: there is no such key; did you mean eta?"),
+        ("overlay.yaml", "network: {widths: 3}\n", "network.widths: there is no such key"),
+        ("overlay.yaml", "hidden: []\n", "hidden: there is no such key; did you mean network.hidden?"),
+        ("nowhere.yaml", None, "nowhere.yaml: cannot be read: No such file or directory"),
+    ],
+)
+def test_an_overlay_with_a_fault_is_rejected_by_name(
+    file: str, text: str | None, message: str, project: Project
+) -> None:
+    if text is not None:
+        (project.root / file).write_text(text)
+    process = project.start("-m", "studies.seeds", file)
+    _, err = process.communicate()
+    assert process.returncode == 1
+    assert message in err
+
+
+@pytest.mark.usefixtures("_at_root")
+def test_the_ladder_leads_from_the_notebook_to_the_default_recipe() -> None:
+    rungs = ladder.load_rungs()
+    assert next(iter(rungs)) == "notebook"
+    default, sigmoid = Recipe.load(Path("params.yaml")), Recipe.load_overlay(Path("studies/recipes/sigmoid.yaml"))
+    assert rungs["relu"].model_dump(exclude={"seed"}) == default.model_dump(exclude={"seed"})
+    assert rungs["weight_decay"].model_dump(exclude={"seed"}) == sigmoid.model_dump(exclude={"seed"})
+
+
+@pytest.mark.usefixtures("_at_root")
+def test_every_recipe_beside_the_default_is_valid() -> None:
+    for path in (Path("studies/recipes/record.yaml"), Path("benchmarks/fast.yaml")):
+        Recipe.load_overlay(path)
+    assert choices.load_choices()["tanh"].network.activation == "tanh"
+
+
+@pytest.mark.usefixtures("_at_root")
+def test_recorded_figures_belong_to_the_recipes_they_name() -> None:
+    # Where one does not: measure again (`python -m studies.NAME`), or take the change of the recipe back.
+    assert results.outdated_recipes("ladder", ladder.load_rungs()) == []
+
+
+def test_a_recorded_figure_is_outdated_when_its_recipe_changes_but_not_when_a_key_is_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = Run("mine", 1, 0.9, 0.3, 0.8, 0.4, 0.5, 2.0)
+    results.save_results("study", [run], {"mine": recipe()})
+    assert results.load_results("study") == [run]
+    assert results.outdated_recipes("study", {"mine": recipe(seed=5)}) == []
+    changed = recipe(eta=0.2, network={"hidden": [5]})
+    assert results.outdated_recipes("study", {"mine": changed, "new": recipe()}) == [
+        "new: was not measured", "mine: eta = 0.2, measured with 0.1, network.hidden = [5], measured with [12]"
+    ]  # fmt: skip
+    file = tmp_path / "studies/results/study.json"
+    evidence = json.loads(file.read_text())
+    del evidence["recipes"]["mine"]["alpha"]
+    file.write_text(json.dumps(evidence))
+    assert results.outdated_recipes("study", {"mine": recipe()}) == []
+
+
+def test_a_summary_is_the_statistics_of_the_runs() -> None:
+    runs = [Run("mine", seed, accuracy, 0, 0.5, 0, 0, 10 * seed) for seed, accuracy in ((1, 0.9), (2, 0.94))]
+    assert Summary.of(runs, "test_accuracy") == pytest.approx(("mine", 2, 92, 2 * 2**0.5, 90, 94, 15))
+
+
+def test_a_recipe_of_a_study_that_is_no_table_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choices, "CHOICES", tmp_path / "choices.yaml")
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "choices.yaml").write_text("fast: 3\n")
+    with pytest.raises(RecipeError, match=r"choices\.yaml, fast: should be lines of `key: value`, not 3"):
+        choices.load_choices()
