@@ -1,1 +1,1 @@
-"""Measurements beside a peer: ratios, taken in turns in one run. `benchmarks/README.md` tells what they said."""
+"""Measurements beside other libraries, taken in turns; `benchmarks/README.md` holds their results."""

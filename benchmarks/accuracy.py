@@ -1,62 +1,61 @@
 """Time to accuracy: seconds of training until the test accuracy first passes a mark, median of several seeds.
 
-The network is that of params.yaml; the recipe, `benchmarks/fast.yaml`, was chosen on validation images. The weights are
-put aside after every 2000 training images; afterwards they are tried on the test images, which decide nothing.
+The network is that of params.yaml; the recipe, `benchmarks/fast.yaml`, was chosen on validation images. Each contestant
+sets its weights aside after every chunk of images; the test images measure them afterwards, and decide nothing.
 """
 
 import argparse
 import math
-import multiprocessing
 import statistics
 import time
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.contestants import installed
-from benchmarks.learners import LEARNERS
+from benchmarks.contestants import LEARNERS, installed
 from benchmarks.machine import describe_machine
-from benchmarks.race import PROJECT, RESULTS
+from benchmarks.race import RESULTS
+from benchmarks.turns import positive, take_turns
 from benchmarks.work import Work
-from mnist.dataset import read_raw
-from mnist.evaluation import score
-from mnist.files import save_csv
-from mnist.hyperparameters import Hyperparameters
-from mnist.sources import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
-from stages.command import RAW, told_in_words
+from mnist.data.batches import batches_of
+from mnist.data.dataset import read_raw
+from mnist.data.published import TEST_IMAGES, TEST_LABELS
+from mnist.errors import plain_errors
+from mnist.files import encode_csv, save
+from mnist.nn.metrics import score
+from mnist.recipe import Recipe
+from stages.pipeline import RAW
 
-RECIPE = Path("benchmarks/fast.yaml")
+FAST = Path("benchmarks/fast.yaml")
 MARKS = (0.9428, 0.97, 0.98)
 
 
 class Run(NamedTuple):
-    """What one seed took: seconds to build and compile, and then to each mark; infinity: it never passes that."""
+    """One seed: seconds to build and compile, and then to each mark; infinity: it never passes that."""
 
     seed: int
-    who: str
     start: float
     marks: tuple[float, ...]
 
 
 def time_to_marks(who: str, seed: int) -> Run:
     """Train with one seed, and look at the clock."""
-    work = Work(Hyperparameters.load(RECIPE, seed=seed), read_raw(RAW / TRAIN_IMAGES, RAW / TRAIN_LABELS))
-    train, _ = LEARNERS[who]
+    work = Work.load(Recipe.load_overlay(FAST).changed(FAST, {"seed": seed}))
+    learn, _ = LEARNERS[who]
     begin = time.perf_counter()
-    steps = train(work)
+    steps = learn(work)
     next(steps)
     ready = time.perf_counter()
     aside = [(time.perf_counter() - ready, [layer.copy() for layer in weights]) for weights in steps]
 
-    test, network = read_raw(RAW / TEST_IMAGES, RAW / TEST_LABELS), work.state().network
+    training, batches = work.start()
+    test = list(batches_of(read_raw(RAW / TEST_IMAGES, RAW / TEST_LABELS), batches.normalisation, batches.dtype))
     passed = [math.inf] * len(MARKS)
     for seconds, weights in aside:
-        for mine, theirs in zip(network.weights, weights, strict=True):
+        for mine, theirs in zip(training.network.weights, weights, strict=True):
             mine[:] = theirs
-        accuracy = score(network, test, work.parameters.loss).accuracy
+        accuracy = score(training.network, test, training.loss).accuracy
         passed = [min(old, seconds) if accuracy > mark else old for old, mark in zip(passed, MARKS, strict=True)]
-    return Run(seed, who, ready - begin, tuple(passed))
+    return Run(seed, ready - begin, tuple(passed))
 
 
 def table_row(who: str, runs: list[Run]) -> str:
@@ -72,40 +71,17 @@ def table_row(who: str, runs: list[Run]) -> str:
 def main() -> None:
     """Read the command line, train with each seed in turns, print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=10, help="how many, from 1 on (%(default)s)")
+    parser.add_argument("--seeds", type=positive, default=10, help="how many, from 1 on (%(default)s)")
     arguments = parser.parse_args()
-    if arguments.seeds < 1:
-        parser.error("--seeds should be 1 or more")
-    runs = []
-    with told_in_words("the same command begins anew"), ExitStack() as stack:
-        print(describe_machine())
-        # Each in a process of their own, which waits while the others have their turn.
-        alone = {
-            who: stack.enter_context(ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")))
-            for who in installed(LEARNERS)
-        }
-        for seed in range(1, arguments.seeds + 1):
-            for who, process in list(alone.items()):
-                try:
-                    runs.append(process.submit(time_to_marks, who, seed).result())
-                # Whatever a peer trips over is its own, as in the race.
-                except Exception as error:
-                    if who == PROJECT:
-                        raise
-                    print(f"{who} does not run: {type(error).__name__}: {error}")
-                    del alone[who]
-                else:
-                    marks = zip(MARKS, runs[-1].marks, strict=True)
-                    print(f"seed {seed}, {who}: {', '.join(f'{mark:.2%} in {time:.2f} s' for mark, time in marks)}")
-    heads = " | ".join(f"{mark:.2%}" for mark in MARKS)
-    print(f"\n| who | to build and compile, s | {heads} |\n|---|---|{'---|' * len(MARKS)}")
-    for who in alone:
-        print(table_row(who, [run for run in runs if run.who == who]))
-    save_csv(
-        RESULTS / "accuracy.csv",
-        ("seed", "who", "start", *map(str, MARKS)),
-        [(*run[:-1], *run.marks) for run in runs],
-    )
+    with plain_errors("the same command starts over"):
+        seeds = [(seed,) for seed in range(1, arguments.seeds + 1)]
+        runs = take_turns(installed(LEARNERS), time_to_marks, seeds)
+        heads = " | ".join(f"{mark:.2%}" for mark in MARKS)
+        print(f"{describe_machine()}\n\n| who | to build and compile, s | {heads} |\n|---|---|{'---|' * len(MARKS)}")
+        for who, own in runs.items():
+            print(table_row(who, own))
+        rows = [(run.seed, who, run.start, *run.marks) for who, own in runs.items() for run in own]
+        save({RESULTS / "accuracy.csv": encode_csv(("seed", "who", "start", *map(str, MARKS)), rows)})
 
 
 if __name__ == "__main__":

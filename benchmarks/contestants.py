@@ -1,82 +1,157 @@
-"""Who runs: each trains the same network on the same work, an epoch for each `next`, and yields its mean loss.
+"""Everyone who is measured: this project and its matrix products, PyTorch, scikit-learn, JAX, the notebook's loop.
 
-What a library needs only once (copies in its own types, compiling) is done before the first `next` or in it.
+A racer trains an epoch for each `next` and yields its mean loss. A learner first builds and compiles, then trains a
+chunk for each `next`, and yields its weights. All do the update of a recipe with relu, softmax, Nesterov's momentum and
+no biases. Where eta changes, PyTorch multiplies all of its momentum by the present eta, JAX and this project each
+gradient by the eta of its step.
 """
 
-import importlib.metadata
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
 
 import numpy as np
 
+from benchmarks.machine import cores, version
 from benchmarks.notebook import notebook_epochs
-from benchmarks.peers import JaxState, jax_network, torch_network
 from benchmarks.work import Work
-from mnist.arrays import FloatArray
-from mnist.environment import blas_threads
+from mnist.data.arrays import FloatArray
+from mnist.fingerprint import blas_threads
+from mnist.recipe import PARAMS, Recipe
+
+PROJECT = "this project"
 
 
-def project(work: Work) -> Iterator[float]:
-    """Train with `mnist`."""
-    return work.epochs()
-
-
-def products(work: Work) -> Iterator[float]:
-    """Do nothing of a step but its matrix products: the floor for what calls this BLAS on one thread."""
-    with blas_threads(work.state().network.architecture.largest_product(work.parameters.batch_size)):
-        yield from products_on_all_cores(work)
-
-
-def products_on_all_cores(work: Work) -> Iterator[float]:
-    """Do the same with as many threads as BLAS likes."""
-    weights, images, size = work.first_weights(), work.inputs(), work.parameters.batch_size
+def race_products(work: Work, *, as_training: bool) -> Iterator[float]:
+    """Do only the matrix products of a step, with as many threads as training has or as BLAS starts by itself."""
+    training, _ = work.start()
+    weights, images, size = training.network.weights, work.inputs(), work.recipe.batch_size
     gradients = [np.empty_like(layer) for layer in weights]
     a = [images[:size], *[np.full((size, layer.shape[1]), 0.1, np.float32) for layer in weights]]
     z, delta = [values.copy() for values in a], [values.copy() for values in a]
-    while True:
-        for start in range(0, len(images), size):
-            a[0] = images[start : start + size]
-            for index, layer in enumerate(weights):
-                np.matmul(a[index], layer, out=z[index + 1])
-            for index in reversed(range(len(weights))):
-                np.matmul(a[index].T, delta[index + 1], out=gradients[index])
-                if index > 0:
-                    np.matmul(delta[index + 1], weights[index].T, out=z[index])
-        yield np.nan
+    with blas_threads(training.network.largest_product(size)) if as_training else nullcontext():
+        while True:
+            for start in range(0, len(images), size):
+                a[0] = images[start : start + size]
+                for index, layer in enumerate(weights):
+                    np.matmul(a[index], layer, out=z[index + 1])
+                for index in reversed(range(len(weights))):
+                    np.matmul(a[index].T, delta[index + 1], out=gradients[index])
+                    if index > 0:
+                        np.matmul(delta[index + 1], weights[index].T, out=z[index])
+            yield np.nan
 
 
-def torch_eager(work: Work) -> Iterator[float]:
-    """Train with PyTorch as people write it."""
-    return _torch(work, compiled=False)
-
-
-def torch_compiled(work: Work) -> Iterator[float]:
-    """Train with PyTorch, forward and loss compiled."""
-    return _torch(work, compiled=True)
-
-
-def _torch(work: Work, *, compiled: bool) -> Iterator[float]:
+def build_torch(work: Work, *, compiled: bool) -> tuple[list[FloatArray], Callable[[Any, Any, float], Any]]:
+    """Return PyTorch's weights, as NumPy sees them, and its step: (images, labels, eta) -> loss."""
     import torch  # noqa: PLC0415  (a peer is imported in its own process alone)
 
-    parameters = work.parameters
-    images, labels = torch.from_numpy(work.inputs()), torch.from_numpy(work.training.labels.astype(np.int64))
-    model, descent = torch_network(work)
+    linears = [torch.nn.Linear(*weights.shape, bias=False) for weights in work.first_weights()]
+    for linear, weights in zip(linears, work.first_weights(), strict=True):
+        linear.weight.data[:] = torch.from_numpy(weights.T)
+    hidden = [layer for linear in linears[:-1] for layer in (linear, torch.nn.ReLU())]
+    model = torch.nn.Sequential(*hidden, linears[-1])
+    # Fused: the fastest of its three ways to update on a CPU.
+    optimizer = torch.optim.SGD(model.parameters(), momentum=work.recipe.alpha, nesterov=True, fused=True)
 
-    def loss_of(x: "torch.Tensor", y: "torch.Tensor") -> "torch.Tensor":
+    def loss_of(x: Any, y: Any) -> Any:
         return torch.nn.functional.cross_entropy(model(x), y)
 
     compute = torch.compile(loss_of) if compiled else loss_of
+
+    def step(x: Any, y: Any, eta: float) -> Any:
+        optimizer.param_groups[0]["lr"] = eta
+        optimizer.zero_grad()
+        loss = compute(x, y)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return [linear.weight.detach().numpy().T for linear in linears], step
+
+
+def race_torch(work: Work, *, compiled: bool) -> Iterator[float]:
+    """Train with PyTorch; `compiled`: forward and loss are."""
+    import torch  # noqa: PLC0415
+
+    images, labels = torch.from_numpy(work.inputs()), torch.from_numpy(work.prepared.training.labels.astype(np.int64))
+    _, step = build_torch(work, compiled=compiled)
     for order in work.orders():
-        total = torch.zeros(())
-        for batch in torch.from_numpy(order).split(parameters.batch_size):
-            descent.zero_grad()
-            loss = compute(images[batch], labels[batch])
-            loss.backward()
-            descent.step()
-            total += loss.detach() * len(batch)
-        yield float(total) / len(order)
+        batches = torch.from_numpy(order).split(work.recipe.batch_size)
+        losses = [step(images[batch], labels[batch], work.recipe.eta) for batch in batches]
+        yield float(torch.stack(losses).mean())
 
 
-def scikit_learn(work: Work) -> Iterator[float]:
+def learn_torch(work: Work) -> Iterator[list[FloatArray]]:
+    """Train with PyTorch, which leaves a core to the threads that make chunks."""
+    import torch  # noqa: PLC0415
+
+    torch.set_num_threads(max(1, cores() - 1))
+    weights, step = build_torch(work, compiled=False)
+    yield weights
+    for images, labels, etas in work.chunks():
+        for batch in zip(torch.from_numpy(images), torch.from_numpy(labels), etas, strict=True):
+            step(*batch)
+        yield weights
+
+
+def build_jax(work: Work) -> tuple[Any, Callable[[Any, Any], Any]]:
+    """Return JAX's (weights, velocities) and its step: (state, (images, labels, eta)) -> (state, loss)."""
+    import jax  # noqa: PLC0415
+    import jax.numpy as jnp  # noqa: PLC0415
+
+    alpha = work.recipe.alpha
+
+    def loss_of(weights: Any, x: Any, y: Any) -> Any:
+        for layer in weights[:-1]:
+            x = jax.nn.relu(x @ layer)
+        logarithms = jax.nn.log_softmax(x @ weights[-1])
+        return -jnp.take_along_axis(logarithms, y[:, None], axis=1).mean()
+
+    def step(state: Any, batch: Any) -> Any:
+        (weights, velocities), (images, labels, eta) = state, batch
+        loss, gradients = jax.value_and_grad(loss_of)(weights, images, labels)
+        velocities = [alpha * v - eta * g for v, g in zip(velocities, gradients, strict=True)]
+        weights = [w + alpha * v - eta * g for w, v, g in zip(weights, velocities, gradients, strict=True)]
+        return (weights, velocities), loss
+
+    weights = [jnp.asarray(layer) for layer in work.first_weights()]
+    return (weights, [jnp.zeros_like(layer) for layer in weights]), step
+
+
+def race_jax(work: Work) -> Iterator[float]:
+    """Train with JAX, a whole epoch compiled into one loop."""
+    import jax  # noqa: PLC0415
+    import jax.numpy as jnp  # noqa: PLC0415
+
+    images, labels = jnp.asarray(work.inputs()), jnp.asarray(work.prepared.training.labels.astype(np.int32))
+    state, step = build_jax(work)
+
+    def step_on(state: Any, batch: Any) -> Any:
+        return step(state, (images[batch], labels[batch], work.recipe.eta))
+
+    epoch = jax.jit(lambda state, batches: jax.lax.scan(step_on, state, batches), donate_argnums=0)
+    for order in work.orders():
+        state, losses = epoch(state, order.reshape(-1, work.recipe.batch_size))
+        yield float(losses.mean())
+
+
+def learn_jax(work: Work) -> Iterator[list[FloatArray]]:
+    """Train with JAX, a chunk compiled into one loop; all chunks should have one size."""
+    import jax  # noqa: PLC0415
+    import jax.numpy as jnp  # noqa: PLC0415
+
+    state, step = build_jax(work)
+    scan = jax.jit(lambda state, chunk: jax.lax.scan(step, state, chunk), donate_argnums=0)
+    learn = scan.lower(state, tuple(map(jnp.asarray, next(work.chunks())))).compile()
+    yield [np.array(layer) for layer in state[0]]
+    for chunk in work.chunks():
+        state, _ = learn(state, tuple(map(jnp.asarray, chunk)))
+        yield [np.array(layer) for layer in state[0]]
+
+
+def race_scikit_learn(work: Work) -> Iterator[float]:
     """Train with scikit-learn's MLPClassifier, its biases held at zero."""
     from sklearn.neural_network import MLPClassifier  # noqa: PLC0415
 
@@ -86,67 +161,65 @@ def scikit_learn(work: Work) -> Iterator[float]:
             *_, bias_gradients = arguments
             bias_gradients[layer][:] = 0
 
-    parameters = work.parameters
+    recipe, images, labels = work.recipe, work.inputs(), work.prepared.training.labels
     model = WithoutBiases(
-        parameters.hidden, activation="relu", solver="sgd", alpha=0, batch_size=parameters.batch_size,
-        learning_rate_init=parameters.eta, momentum=parameters.alpha, nesterovs_momentum=True, shuffle=False,
+        recipe.network.hidden, activation="relu", solver="sgd", alpha=0, batch_size=recipe.batch_size,
+        learning_rate_init=recipe.eta, momentum=recipe.alpha, nesterovs_momentum=True, shuffle=False,
     )  # fmt: skip
-    images, labels = work.inputs(), work.training.labels
     # It builds its arrays in its first call, with weights of its own.
-    model.partial_fit(images[: parameters.batch_size], labels[: parameters.batch_size], classes=np.arange(10))
+    model.partial_fit(images[: recipe.batch_size], labels[: recipe.batch_size], classes=np.arange(10))
     for mine, given in zip(model.coefs_, work.first_weights(), strict=True):
         mine[:] = given
-    for bias in model.intercepts_:
-        bias[:] = 0
-    for velocity in model._optimizer.velocities:  # noqa: SLF001
-        velocity[:] = 0
+    for values in (*model.intercepts_, *model._optimizer.velocities):  # noqa: SLF001
+        values[:] = 0
     for order in work.orders():
         model.partial_fit(images[order], labels[order])
         yield float(model.loss_)
 
 
-def jax_scan(work: Work) -> Iterator[float]:
-    """Train with JAX, a whole epoch compiled into one loop."""
-    import jax  # noqa: PLC0415
-    import jax.numpy as jnp  # noqa: PLC0415
-
-    parameters = work.parameters
-    images, labels = jnp.asarray(work.inputs()), jnp.asarray(work.training.labels.astype(np.int32))
-    state, step = jax_network(work)
-
-    def step_on(state: JaxState, batch: jax.Array) -> tuple[JaxState, jax.Array]:
-        return step(state, (images[batch], labels[batch], parameters.eta))
-
-    epoch = jax.jit(lambda state, batches: jax.lax.scan(step_on, state, batches), donate_argnums=0)
-    for order in work.orders():
-        state, losses = epoch(state, order.reshape(-1, parameters.batch_size))
-        yield float(losses.mean())
+def learn_project(work: Work) -> Iterator[list[FloatArray]]:
+    """Train with this project."""
+    training, batches = work.start()
+    yield training.network.weights
+    for _ in work.train(training, batches):
+        yield training.network.weights
 
 
-def notebook(work: Work) -> Iterator[float]:
-    """Train as the notebook did: the same network by its own procedure, in float64."""
-    return notebook_epochs(work.training, np.random.default_rng(work.parameters.seed))
+def race_deforming(work: Work) -> Iterator[float]:
+    """Train with this project on images that are deformed as in params.yaml."""
+    deformation = Recipe.load(PARAMS).deformation.model_dump()
+    return Work(work.recipe.changed(PARAMS, {"deformation": deformation}), work.prepared).epochs()
 
 
-Contestant = Callable[[Work], Iterator[float]]
+def race_notebook(work: Work) -> Iterator[float]:
+    """Train the same network by the notebook's own procedure, in float64."""
+    return notebook_epochs(work.prepared.training, np.random.default_rng(work.recipe.seed))
 
-CONTESTANTS: dict[str, tuple[Contestant, str]] = {
-    "this project": (project, "numpy"),
-    "its matrix products alone": (products, "numpy"),
-    "those with a BLAS thread a core": (products_on_all_cores, "numpy"),
-    "PyTorch": (torch_eager, "torch"),
-    "PyTorch, compiled": (torch_compiled, "torch"),
-    "scikit-learn": (scikit_learn, "scikit-learn"),
-    "JAX, compiled": (jax_scan, "jax"),
-    "the notebook's loop": (notebook, "numpy"),
+
+RACERS: dict[str, tuple[Callable[[Work], Iterator[float]], str]] = {
+    PROJECT: (Work.epochs, "numpy"),
+    "its matrix products alone": (partial(race_products, as_training=True), "numpy"),
+    "those with a BLAS thread a core": (partial(race_products, as_training=False), "numpy"),
+    "this project, images deformed": (race_deforming, "numpy"),
+    "PyTorch": (partial(race_torch, compiled=False), "torch"),
+    "PyTorch, compiled": (partial(race_torch, compiled=True), "torch"),
+    "scikit-learn": (race_scikit_learn, "scikit-learn"),
+    "JAX, compiled": (race_jax, "jax"),
+    "the notebook's loop": (race_notebook, "numpy"),
 }
-"""Name -> who, and the package that they need, as pip calls it."""
+"""Name -> how it trains, and the package that it needs, as pip names it."""
+
+LEARNERS: dict[str, tuple[Callable[[Work], Iterator[list[FloatArray]]], str]] = {
+    PROJECT: (learn_project, "numpy"),
+    "PyTorch": (learn_torch, "torch"),
+    "JAX, compiled": (learn_jax, "jax"),
+}
+"""The same."""
 
 
 def installed(contestants: Mapping[str, tuple[object, str]]) -> list[str]:
-    """Return the names of those who can run here, and say of the others which package they lack."""
-    packages = {distribution.name.lower() for distribution in importlib.metadata.distributions()}
+    """Return the names of those that can run here, and print which package the others lack."""
     for name, (_, package) in contestants.items():
-        if package not in packages:
+        if not version(package):
             print(f"{name} does not run: `pip install {package}` brings what it needs")
-    return [name for name, (_, package) in contestants.items() if package in packages]
+    return [name for name, (_, package) in contestants.items() if version(package)]

@@ -1,4 +1,4 @@
-"""What the measurements ran on, in a line or two for people."""
+"""What the measurements ran on."""
 
 import importlib.metadata
 import os
@@ -6,21 +6,14 @@ import platform
 import sys
 from pathlib import Path
 
-from mnist.environment import describe_environment
-
-_PEERS = ("torch", "jax", "scikit-learn")
+from mnist.fingerprint import describe_arithmetic, describe_blas
 
 
 def describe_machine() -> str:
-    """Return processor, cores, kernels and versions."""
-    environment = describe_environment()
-    versions = [
-        f"NumPy {environment['numpy']}",
-        *(f"{blas['internal_api']} {blas['version']}" for blas in environment["blas"]),
-    ]
-    versions += [f"{package} {version}" for package in _PEERS if (version := _version(package))]
-    versions = [f"Python {platform.python_version()}", *versions]
-    return f"{_processor()}, {cores()} cores, {kernels()} kernels; {', '.join(versions)}"
+    """Return processor, cores, kernels and versions in a line."""
+    parts = [_processor(), f"{cores()} cores", f"Python {platform.python_version()}", describe_arithmetic()]
+    peers = ("torch", "jax", "scikit-learn")
+    return ", ".join([*parts, *(f"{name} {found}" for name in peers if (found := version(name)))])
 
 
 def cores() -> int:
@@ -30,12 +23,13 @@ def cores() -> int:
 
 def kernels() -> str:
     """Return which kernels BLAS runs: OPENBLAS_CORETYPE chooses others than the processor's own."""
-    return "+".join(str(blas["architecture"]) for blas in describe_environment()["blas"]) or "unknown"
+    return "+".join(str(blas["architecture"]) for blas in describe_blas()) or "unknown"
 
 
-def _version(package: str) -> str | None:
+def version(package: str) -> str | None:
+    """Return the version of a package, as pip names it, if it is installed."""
     try:
-        return f"{importlib.metadata.version(package)}"
+        return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
 

@@ -1,4 +1,4 @@
-"""The notebook's own training loop, transcribed in straight lines: nothing of `mnist/` but the digits it gets."""
+"""The notebook's own training loop, transcribed in straight lines; it uses nothing of `mnist/` but its digits."""
 
 from collections.abc import Iterator
 
@@ -43,7 +43,7 @@ class NotebookLoop:
     losses : list of float
         Summed over each batch.
     right : int
-        How many images it has read rightly so far, each just before its step.
+        How many images it has classified correctly so far, each just before its step.
     """
 
     def __init__(self, w1: Array, w2: Array, w3: Array) -> None:

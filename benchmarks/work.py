@@ -1,116 +1,110 @@
-"""The same work for everybody: data, first weights, order of the images, update rule."""
+"""The same work for every contestant: recipe, images, first weights, order of the images."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist.arrays import ByteArray, FloatArray
-from mnist.dataset import ORDERS, Dataset, read_raw
-from mnist.environment import blas_threads
-from mnist.hyperparameters import DEFORMATIONS, Hyperparameters
-from mnist.normalisation import NORMALIZERS, Normalisation
-from mnist.randomness import generator
-from mnist.sources import TRAIN_IMAGES, TRAIN_LABELS
-from mnist.training import Progress, TrainingState, eta_after, one_ahead, prepared, train
-from stages.command import RAW
+from mnist.data.arrays import FloatArray
+from mnist.data.batches import Batches, prefetch
+from mnist.data.dataset import Prepared, read_raw
+from mnist.data.published import TRAIN_IMAGES, TRAIN_LABELS
+from mnist.fingerprint import blas_threads
+from mnist.nn.training import Progress, Training
+from mnist.recipe import PARAMS, Recipe
+from stages.pipeline import RAW
 
-RECIPE = Path("params.yaml")
+
+def plain_recipe(**changes: Any) -> Recipe:
+    """Return params.yaml with only those parts that every library can do alike, and with some values changed.
+
+    Images stay as they are, eta is constant, and there is no weight decay, which each library defines differently.
+    """
+    plain = {
+        "epochs": 1_000_000,
+        "schedule": "constant",
+        "weight_decay": 0,
+        "negligible": 0,
+        "data": {"validation": 0},
+        "deformation": dict.fromkeys(("rotation", "scaling", "shear", "shift", "elastic"), 0),
+    }
+    return Recipe.load(PARAMS).changed("the recipe of a benchmark", plain | changes)
 
 
 class Chunk(NamedTuple):
-    """Some batches, ready for a library that takes float32: images (n, 784), labels (n,), and eta for each batch."""
+    """Some batches, ready for another library: float32 (batches, batch_size, 784), int64 (batches, batch_size).
+
+    `etas` holds the learning rate of each batch.
+    """
 
     images: FloatArray
-    labels: ByteArray
+    labels: NDArray[np.int64]
     etas: list[float]
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be trained, and on what.
+    """A training that several libraries do.
 
     Attributes
     ----------
-    parameters : Hyperparameters
-        The recipe. Its weight decay should be 0, because every library means that differently.
-    training : Dataset
-        Training images, uint8.
+    recipe : Recipe
+        Its batch_size should divide the number of images.
+    prepared : Prepared
+        Training images and normalisation.
     """
 
-    parameters: Hyperparameters
-    training: Dataset
+    recipe: Recipe
+    prepared: Prepared
 
     @classmethod
-    def load(cls, batch_size: int = 100, hidden: tuple[int, ...] = (100, 100), images: int = 60_000) -> Self:
-        """Return the work of the race, on the first `images` of MNIST, which `make` has downloaded.
+    def load(cls, recipe: Recipe) -> Self:
+        """Return the work of a recipe on the training images, which `make` downloads."""
+        return cls(recipe, recipe.prepare(read_raw(RAW / TRAIN_IMAGES, RAW / TRAIN_LABELS)))
 
-        It is the network of params.yaml on images as they are, with a constant eta.
-        """
-        plain = dict.fromkeys((*DEFORMATIONS, "weight_decay", "negligible", "validation"), 0)
-        parameters = Hyperparameters.load(
-            RECIPE, **plain, schedule="constant", batch_size=batch_size, hidden=list(hidden), epochs=10**6
-        )
-        raw = read_raw(RAW / TRAIN_IMAGES, RAW / TRAIN_LABELS)
-        return cls(parameters, Dataset(raw.images[:images], raw.labels[:images]))
+    def start(self) -> tuple[Training, Batches]:
+        """Return this project's training before its first epoch, and its batches."""
+        return self.recipe.start(self.prepared)
 
-    @cached_property
-    def normalisation(self) -> Normalisation:
-        """How pixels become numbers."""
-        return NORMALIZERS[self.parameters.normalize]([self.training.images])
-
-    def state(self) -> TrainingState:
-        """Return the network and all that belongs to it before the first epoch."""
-        return TrainingState.initial(self.parameters, self.normalisation)
-
-    def first_weights(self) -> list[FloatArray]:
-        """Return the first weights (fan-in, fan-out), a layer each."""
-        return self.state().network.weights
-
-    def orders(self) -> Iterator[NDArray[np.int64]]:
-        """Yield the order of the images for each epoch."""
-        rng = generator(self.parameters.seed, "shuffling")
-        while True:
-            yield ORDERS[self.parameters.order](len(self.training), self.parameters.batch_size, rng)
-
-    def train(self, state: TrainingState) -> Iterator[Progress]:
-        """Train with `mnist`, without validation images."""
-        nothing = Dataset(self.training.images[:0], self.training.labels[:0])
-        with blas_threads(state.network.architecture.largest_product(self.parameters.batch_size)):
-            yield from train(state, self.training, nothing, self.parameters)
+    def train(self, training: Training, batches: Batches) -> Iterator[Progress]:
+        """Train as the stage `train` does, without validation images."""
+        with blas_threads(training.network.largest_product(self.recipe.batch_size)):
+            yield from training.run(batches, ())
 
     def epochs(self) -> Iterator[float]:
-        """Train with `mnist`, an epoch for each `next`, and yield its mean loss."""
-        state = self.state()
-        for progress in self.train(state):
-            if progress.epoch == len(state.history):
-                yield progress.loss
+        """Train with this project, an epoch for each `next`, and yield its mean loss."""
+        return (progress.score.loss for progress in self.train(*self.start()) if progress.complete)
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Yield the images of all epochs in their order, deformed as the recipe says and normalised.
-
-        Each chunk is made in a thread while the one before it is used, by the same code that makes this project's.
-        """
-        return one_ahead(self._chunks())
-
-    def _chunks(self) -> Iterator[Chunk]:
-        parameters, state = self.parameters, self.state()
-        for epoch in range(parameters.epochs):
-            order = ORDERS[parameters.order](len(self.training), parameters.batch_size, state.shuffling)
-            done = 0
-            for some in prepared(self.training, order, epoch, parameters, state.deformation):
-                starts = range(done, done + len(some), parameters.batch_size)
-                etas = [eta_after(epoch + start / len(order), parameters) for start in starts]
-                yield Chunk(self._normalised(some.images), some.labels, etas)
-                done += len(some)
+    def first_weights(self) -> list[FloatArray]:
+        """Return the first weights (fan-in, fan-out) of each layer."""
+        return self.start()[0].network.weights
 
     def inputs(self) -> FloatArray:
-        """Return all images normalised: what other libraries take, made for them before the clock starts."""
-        return self._normalised(self.training.images)
+        """Return all images normalised (images, 784): other libraries get them before the clock starts."""
+        images = self.prepared.training.images
+        return self.recipe.normalisation(self.prepared)(images, np.empty(images.shape, np.float32))
 
-    def _normalised(self, images: ByteArray) -> FloatArray:
-        return self.normalisation.astype("float32")(images, out=np.empty(images.shape, np.float32))
+    def orders(self) -> Iterator[NDArray[np.int64]]:
+        """Yield the order of the images in each epoch."""
+        _, batches = self.start()
+        while True:
+            yield batches.order(len(batches.dataset), batches.batch_size, batches.generators["shuffling"])
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield the batches that this project trains on, each chunk made in a thread while the last one is used."""
+        return prefetch(self._chunks())
+
+    def _chunks(self) -> Iterator[Chunk]:
+        training, batches = self.start()
+        size, epochs = self.recipe.batch_size, self.recipe.epochs
+        for epoch in range(epochs):
+            images, chunks = batches.draw(epoch / epochs)
+            done = 0
+            for chunk in chunks:
+                starts = range(done, done + size * len(chunk), size)
+                etas = [training.eta((epoch + start / images) / epochs) for start in starts]
+                inputs, targets = (np.stack(parts) for parts in zip(*chunk, strict=True))
+                yield Chunk(inputs, targets.argmax(axis=-1), etas)
+                done = starts.stop

@@ -26,7 +26,7 @@ class RecipeError(MnistError):
     """A YAML file that cannot be read, or a value in it that is not allowed."""
 
 
-def _number(value: object) -> object:
+def read_number(value: object) -> object:
     """Read text that is a number, such as the 1e-05 that YAML 1.1 takes for text, and reject true and false."""
     if isinstance(value, bool):
         raise ValueError("should be a number, not true or false")
@@ -40,8 +40,8 @@ def _number(value: object) -> object:
     return value
 
 
-Number = Annotated[float, BeforeValidator(_number)]
-Count = Annotated[int, BeforeValidator(_number)]
+Number = Annotated[float, BeforeValidator(read_number)]
+Count = Annotated[int, BeforeValidator(read_number)]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 
 from mnist.data.batches import Batches
 from mnist.files import save
-from mnist.model import ModelFileError, encode_sealed, load_sealed
+from mnist.model import ModelFileError, Tensors, encode_sealed, load_sealed
 from mnist.nn.training import Epoch, Training
 
 # Seconds between two checkpoints, and the part of the time that writing them may take.
@@ -54,9 +54,7 @@ def restore_checkpoint(path: Path, training: Training, batches: Batches) -> None
         description, tensors = load_sealed(path)
         history = [Epoch(*epoch) for epoch in description["history"]]
         generators = {name: _generator(description["generators"][name]) for name in batches.generators}
-        if {name: values.shape for name, values in tensors.items()} != {
-            name: values.shape for name, values in places.items()
-        }:
+        if _layout(tensors) != _layout(places):
             raise ModelFileError("it belongs to another network or optimizer")
     except (ModelFileError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ModelFileError(f"{path}: is not a checkpoint of this training: {error}") from error
@@ -64,6 +62,10 @@ def restore_checkpoint(path: Path, training: Training, batches: Batches) -> None
         places[name][:] = values
     training.history[:] = history
     batches.generators.update(generators)
+
+
+def _layout(arrays: Tensors) -> dict[str, Any]:
+    return {name: (values.shape, values.dtype) for name, values in arrays.items()}
 
 
 def _generator(bit_generator_state: Any) -> np.random.Generator:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,9 @@ def save(contents: Mapping[Path, bytes]) -> None:
         raise OSError(error.errno, f"cannot be written: {error.strerror or error}", str(path)) from error
     finally:
         for leftover in unfinished.values():
-            leftover.unlink(missing_ok=True)
+            # There is none after a success, nor where it could not be made.
+            with suppress(OSError):
+                leftover.unlink()
 
 
 def encode_json(value: Mapping[str, Any]) -> bytes:

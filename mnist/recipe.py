@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import numpy as np
-from pydantic import ConfigDict, Field, StrictBool
+from pydantic import BeforeValidator, ConfigDict, Field, StrictBool
 
-from mnist.checked import CheckedFile, Count, KeyOf, Keys, Number, RecipeError, merge, read_yaml
+from mnist.checked import CheckedFile, Count, KeyOf, Keys, Number, RecipeError, merge, read_number, read_yaml
 from mnist.data.batches import Batches, Order, in_file_order, shuffled
 from mnist.data.dataset import CLASSES, PIXELS, Dataset, Prepared, stratified_split
 from mnist.data.deformation import Deformation
@@ -66,7 +66,7 @@ class DataKeys(Keys):
 class NetworkKeys(Keys):
     """`network:` in params.yaml."""
 
-    hidden: list[Annotated[Count, Field(ge=1, le=100_000)]] = Field(
+    hidden: list[Annotated[int, Field(ge=1, le=100_000), BeforeValidator(read_number)]] = Field(
         max_length=100, description="widths of the hidden layers, as many as you like; []: none"
     )
     activation: Annotated[str, KeyOf(ACTIVATIONS)] = Field(description="follows each hidden layer's matrix product")

@@ -1,4 +1,4 @@
-// mnist/drawing.py in JavaScript: from the ink on a canvas to 28 x 28 pixels as MNIST's makers made them.
+// mnist/reading/ink.py in JavaScript: from the ink on a canvas to 28 x 28 pixels as MNIST's makers made them.
 "use strict";
 
 const SIDE = 28;
@@ -6,8 +6,8 @@ const BOX = 20;
 const CENTRE = 14;
 
 // Scale a digit into a box of 20 x 20 and put its centre of mass in the middle of 28 x 28.
-// `ink`: height * width numbers, 0 paper to 1 ink. Returns 784 pixels 0..255, or null where there is no ink.
-function normalise(ink, height, width) {
+// `ink`: height * width numbers, 0 paper to 1 ink. Returns 784 pixels 0..255, or null without ink.
+function placeDigit(ink, height, width) {
   const box = inkedBox(ink, height, width);
   if (box === null) return null;
   const scale = Math.max(box.height, box.width) / BOX;

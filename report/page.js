@@ -1,4 +1,4 @@
-// What the page does: draw, show what the network makes of it, show the digits of a cell.
+// The page at work: it takes a drawing, shows the network's answer to it, and shows the digits of a cell.
 "use strict";
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
@@ -9,6 +9,8 @@ const DARK = matchMedia("(prefers-color-scheme: dark)");
 const element = (id) => document.getElementById(id);
 const NAMES = DATA.names; // of the ten classes
 const withArticle = (digit) => `${/^[aeiou8]/i.test(NAMES[digit]) ? "an" : "a"} ${NAMES[digit]}`;
+const examplesOf = (actual, predicted) => DATA.examples.actual.flatMap((value, index) =>
+  value === actual && DATA.examples.predicted[index] === predicted ? [index] : []);
 const exampleImage = (index) => IMAGES.subarray(index * SIDE * SIDE, (index + 1) * SIDE * SIDE);
 
 function make(tag, properties = {}, ...children) {
@@ -34,21 +36,23 @@ function tile(label) {
   return canvas;
 }
 
+let printing = false;
+const isDark = () => DARK.matches && !printing;
+
 // Ink is dark on light paper, and light on dark paper.
-const grey = (pixel) => Array(3).fill(DARK.matches && !printing ? 20 + pixel * 0.9 : 255 - pixel * 0.9);
+const grey = (pixel) => Array(3).fill(isDark() ? 20 + pixel * 0.9 : 255 - pixel * 0.9);
 const paintDigit = (canvas, image) => paint(canvas, (index) => grey(image[index]));
 
 // Red for, blue against, `strength` from -1 to 1, on the colour of the paper.
 function twoColours(strength) {
-  const paper = DARK.matches && !printing ? [20, 23, 28] : [255, 255, 255];
-  const full = DARK.matches && !printing
+  const paper = isDark() ? [20, 23, 28] : [255, 255, 255];
+  const full = isDark()
     ? (strength > 0 ? [255, 110, 100] : [100, 160, 255])
     : (strength > 0 ? [198, 24, 24] : [16, 72, 190]);
   return paper.map((value, channel) => value + (full[channel] - value) * Math.abs(strength));
 }
 
-// Every canvas knows how it is painted, and is painted again when light turns to dark, and for paper.
-let printing = false;
+// Every canvas keeps the function that paints it: it is painted again when light turns to dark, and for paper.
 function painted(canvas, repaint) {
   canvas.repaint = repaint;
   repaint();
@@ -66,7 +70,7 @@ function setUpDrawing(network) {
   const sheet = element("sheet");
   const context = sheet.getContext("2d", { willReadFrequently: true });
   let strokes = []; // each a list of points
-  let image = null; // the 28 x 28 pixels that the network sees, drawn or chosen
+  let image = null; // the 28 x 28 pixels that the network gets, drawn or chosen
   let chosen = null; // the digit whose reasons are shown; null: the most likely one
   let due = false;
 
@@ -101,7 +105,7 @@ function setUpDrawing(network) {
       on.beginPath();
       const [[x, y], ...rest] = stroke;
       on.moveTo(x, y);
-      on.lineTo(x + 0.01, y); // a dot, should nothing follow; a line of no length would leave nothing
+      on.lineTo(x + 0.01, y); // a dot, if no other point follows: a line of no length leaves no ink
       rest.forEach((next) => on.lineTo(...next));
       on.stroke();
     }
@@ -118,11 +122,11 @@ function setUpDrawing(network) {
     const { data } = context.getImageData(0, 0, sheet.width, sheet.height);
     const ink = new Float64Array(sheet.width * sheet.height);
     for (let index = 0; index < ink.length; index++) ink[index] = data[4 * index + 3] / 255; // how opaque it is
-    image = normalise(ink, sheet.height, sheet.width);
+    image = placeDigit(ink, sheet.height, sheet.width);
     show();
   }
 
-  // For those who do not see the page: once a stroke has ended, not at every point of it.
+  // Screen readers announce the answer once a stroke has ended, not at every point of it.
   const announce = () => { element("announced").textContent = element("verdict").textContent; };
 
   // At most once for each picture on the screen, however fast the pen is.
@@ -132,13 +136,13 @@ function setUpDrawing(network) {
   }
 
   function show() {
-    const outputs = image === null ? new Float64Array(10) : network.forward(image).at(-1).a;
+    const outputs = image === null ? new Float64Array(10) : network.outputs(image);
     const best = image === null ? -1 : outputs.indexOf(Math.max(...outputs));
     const shown = chosen ?? best;
     bars.forEach(({ bar, value, button }, digit) => {
       const percent = 100 * outputs[digit];
       bar.style.width = `${Math.min(Math.max(percent, 0), 100)}%`;
-      value.textContent = image === null ? "" : `${percent.toFixed(1)} %`;
+      value.textContent = image === null ? "" : `${percent.toFixed(1)}%`;
       button.classList.toggle("best", digit === best);
       button.setAttribute("aria-pressed", String(digit === shown));
     });
@@ -153,12 +157,13 @@ function setUpDrawing(network) {
       paint(element("reasons"), (index) =>
         twoColours(Math.sign(contributions[index]) * Math.sqrt(Math.abs(contributions[index]) / largest)));
     }
-    element("seen").setAttribute("aria-label", image === null ? "Nothing is drawn yet" : "The digit, as the network sees it");
+    element("seen").setAttribute("aria-label", image === null ? "Nothing is drawn yet" : "The digit, as the network gets it");
     element("reasons").setAttribute("aria-label",
-      image === null ? "Nothing is drawn yet" : `The digit, coloured by what speaks for and against ${withArticle(shown)}`);
+      image === null ? "Nothing is drawn yet" : `The digit: ink that speaks for and against ${withArticle(shown)}, in two colours`);
     element("reasons-digit").textContent = shown < 0 ? "a class" : withArticle(shown);
     element("verdict").textContent = image === null
-      ? DATA.invitation : `The network reads ${withArticle(best)} (${(100 * outputs[best]).toFixed(1)} %).`;
+      ? element("verdict").dataset.invitation
+      : `The network reads ${withArticle(best)} (${(100 * outputs[best]).toFixed(1)}%).`;
     for (const id of ["undo", "clear", "save"]) element(id).disabled = strokes.length === 0;
   }
 
@@ -172,9 +177,9 @@ function setUpDrawing(network) {
     readSoon();
   });
   sheet.addEventListener("pointermove", (event) => {
-    // A touch is captured even where nobody asked for it.
+    // A browser captures a touch unasked.
     if (!event.isPrimary || !sheet.hasPointerCapture(event.pointerId)) return;
-    // Not every browser has it, and a page from a plain http address has it in none.
+    // Some browsers lack it, and all lack it on a page from a plain http address.
     const passed = event.getCoalescedEvents?.() ?? [];
     strokes.at(-1).push(...(passed.length ? passed : [event]).map(point));
     readSoon();
@@ -204,8 +209,7 @@ function setUpDrawing(network) {
   });
 
   for (let digit = 0; digit < 10; digit++) {
-    const right = DATA.examples.actual.flatMap((actual, index) =>
-      actual === digit && DATA.examples.predicted[index] === digit ? [index] : []);
+    const right = examplesOf(digit, digit);
     if (right.length === 0) continue;
     let next = 0;
     const canvas = tile(`Take ${withArticle(digit)}`);
@@ -236,19 +240,18 @@ function exampleFigure(index) {
   painted(canvas, () => paintDigit(canvas, exampleImage(index)));
   const caption = make("figcaption", {}, make("strong", {}, right ? NAMES[actual[index]] : `${NAMES[actual[index]]}, not ${NAMES[predicted[index]]}`));
   const percents = (right ? [output] : [output, missed]).map((values) => (100 * values[index]).toFixed(1));
-  caption.append(make("br"), `${percents.join(" : ")} %`);
+  caption.append(make("br"), `${percents.join(" : ")}%`);
   return make("figure", {}, canvas, caption);
 }
 
 function showCell(button) {
   const [actual, predicted] = [Number(button.dataset.actual), Number(button.dataset.predicted)];
-  const found = DATA.examples.actual.flatMap((value, index) =>
-    value === actual && DATA.examples.predicted[index] === predicted ? [index] : []);
+  const found = examplesOf(actual, predicted);
   const count = Number(button.textContent);
   for (const other of document.querySelectorAll("#confusion button")) other.setAttribute("aria-pressed", String(other === button));
-  element("cell-title").textContent = (actual === predicted
-    ? `The ${NAMES[actual]}, read right ${count === 1 ? "once" : `${count} times`}` : `The ${NAMES[actual]}, taken for ${withArticle(predicted)}: ${count === 1 ? "once" : `${count} times`}`)
-    + (found.length < count ? `; ${found.length} of them` : "");
+  const answer = actual === predicted ? "correctly" : `as ${withArticle(predicted)}`;
+  element("cell-title").textContent = `The ${NAMES[actual]}, read ${answer} ${count === 1 ? "once" : `${count} times`}`
+    + (found.length < count ? `; ${found.length} of them shown` : "");
   element("cell-digits").replaceChildren(...found.map(exampleFigure));
   element("cell").hidden = false;
 }
@@ -262,12 +265,7 @@ element("confusion").addEventListener("click", (event) => {
   if (button) showCell(button);
 });
 
-const worst = DATA.examples.actual
-  .map((actual, index) => ({ index, lead: DATA.examples.output[index] - DATA.examples.output_of_actual[index] }))
-  .filter(({ index }) => DATA.examples.actual[index] !== DATA.examples.predicted[index])
-  .sort((one, other) => other.lead - one.lead)
-  .slice(0, DATA.shownMistakes);
-if (worst.length) element("mistakes").append(...worst.map(({ index }) => exampleFigure(index)));
+element("mistakes")?.append(...DATA.mistakes.map((number) => exampleFigure(DATA.examples.number.indexOf(number))));
 
 const strengths = new Int8Array(bytes(DATA.firstLayer).buffer);
 for (let unit = 0; unit < strengths.length / (SIDE * SIDE); unit++) {

@@ -8,7 +8,6 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,27 +104,24 @@ def _digest(text: str) -> str:
 
 def _describe_results(results: Results) -> dict[str, Any]:
     """Return the values that the template shows in words and tables."""
-    model, test = results.model, results.scores["test"]
+    model, names, test = results.model, results.model.class_names, results.scores["test"]
     counts = Counter((row["actual"], row["predicted"]) for row in results.predictions)
-    confusion = np.array(
-        [[counts[actual, predicted] for predicted in model.class_names] for actual in model.class_names]
-    )
+    confusion = np.array([[counts[actual, predicted] for predicted in names] for actual in names])
     mistakes = confusion - np.diag(np.diagonal(confusion))
-    images = confusion.sum(axis=1)
-    wrong = mistakes.sum(axis=1)
     recipe, fields = _flatten(model.recipe), Recipe.fields()
     return {
-        "things": "digits" if all(name.isdecimal() for name in model.class_names) else "images",
-        "names": model.class_names,
+        "things": "digits" if all(name.isdecimal() for name in names) else "images",
+        "names": names,
         "network": model.network,
-        "drawable": model.network.theta.size <= _MOST_WEIGHTS,
         "shown_units": min(_SHOWN_UNITS, model.network.sizes[1]),
-        "images": int(images.sum()),
-        "mistakes": int(wrong.sum()),
+        "images": len(results.predictions),
+        "mistakes": int(mistakes.sum()),
         "accuracy": test["accuracy"],
-        "interval": _interval(test["accuracy"], int(images.sum())),
+        "interval": _interval(test["accuracy"], len(results.predictions)),
         "confusion": np.stack([confusion, _levels(mistakes)], axis=-1).tolist(),
-        "classes": list(zip(model.class_names, images, wrong, test["recall"], test["precision"], strict=True)),
+        "classes": list(
+            zip(names, confusion.sum(axis=1), mistakes.sum(axis=1), test["recall"], test["precision"], strict=True)
+        ),
         "scores": {_SETS[name]: score for name, score in results.scores.items()},
         "history": results.history,
         "validated": not math.isnan(results.history[-1]["validation_loss"]),
@@ -184,7 +180,7 @@ def _flatten(table: Any) -> dict[str, Any]:
     return flat
 
 
-def _keys(flat: Mapping[str, Any]) -> list[str]:
+def _keys(flat: dict[str, Any]) -> list[str]:
     """Return the keys in the order of params.yaml, then those that it does not know."""
     known = [key for key in Recipe.fields() if key in flat]
     return known + sorted(flat.keys() - set(known))
@@ -202,14 +198,12 @@ def _collect_data(results: Results) -> dict[str, Any]:
         "network": encode_network(results.model) if network.theta.size <= _MOST_WEIGHTS else None,
         "examples": {
             "images": _base64(examples["image"], "u1"),
-            **{name: examples[name].tolist() for name in ("number", "actual", "predicted")},
-            **{name: np.round(examples[name].astype(float), 4).tolist() for name in ("output", "output_of_actual")},
+            **{name: examples[name].tolist() for name in examples.dtype.names or () if name != "image"},
         },
         "mistakes": worst_mistakes(examples, _SHOWN_MISTAKES)["number"].tolist(),
         "firstLayer": _base64(np.round(127 * scale(network.weights[0][:, :_SHOWN_UNITS])), "i1"),
         "history": [
-            {key: None if math.isnan(value) else round(value, 6) for key, value in row.items()}
-            for row in results.history
+            {key: None if math.isnan(value) else value for key, value in row.items()} for row in results.history
         ],
         "names": results.model.class_names,
     }
@@ -223,15 +217,9 @@ def encode_network(model: Model) -> dict[str, Any]:
         "output": network.output.name,
         "offset": float(normalisation.offset),
         "scale": float(normalisation.scale),
-        "layers": [
-            {
-                "inputs": len(weights),
-                "outputs": weights.shape[1],
-                "weights": _base64(weights, "<f4"),
-                "biases": _base64(network.biases[layer], "<f4") if network.biases else None,
-            }
-            for layer, weights in enumerate(network.weights)
-        ],
+        "sizes": network.sizes,
+        "weights": [_base64(weights, "<f4") for weights in network.weights],
+        "biases": [_base64(biases, "<f4") for biases in network.biases],
     }
 
 

@@ -54,11 +54,11 @@ def report(recipe: Recipe, workspace: Workspace, *, save_baseline: bool = False)
 
 
 def load_baseline() -> dict[str, Any]:
-    """Return the run to compare with; raises MnistError where its file is damaged."""
+    """Return the run to compare with; raises MnistError where its file is missing or damaged."""
     try:
         return load_json(BASELINE)
-    except DamagedFileError as error:
-        raise MnistError(f"{BASELINE}: is damaged; `git checkout {BASELINE}` restores it") from error
+    except (DamagedFileError, FileNotFoundError) as error:
+        raise MnistError(f"{BASELINE}: is missing or damaged; `git checkout {BASELINE}` restores it") from error
 
 
 def draw_training_digits(digits: ByteArray, deformation: Deformation, rng: np.random.Generator) -> bytes:

@@ -19,7 +19,7 @@ from mnist.data.normalisation import Normalisation
 from mnist.errors import MnistError, plain_errors
 from mnist.files import load_json, load_numbers
 from mnist.nn.activations import Activation, sigmoid
-from mnist.nn.losses import Loss, binary_cross_entropy
+from mnist.nn.losses import Loss, binary_cross_entropy, squared_error
 from mnist.nn.optimizers import SGD
 from mnist.nn.training import Epoch
 from mnist.recipe import ACTIVATIONS, LOSSES, NORMALIZERS, OPTIMIZERS, Recipe
@@ -81,7 +81,7 @@ def _derivative_at_rounded_z(a: FloatArray, out: FloatArray) -> FloatArray:
     return out
 
 
-def _squared_error_delta(z: FloatArray, targets: FloatArray) -> FloatArray:
+def _delta_at_rounded_z(z: FloatArray, targets: FloatArray) -> FloatArray:
     """2 (a - y) r (1 - r) with r as above."""
     r = sigmoid(np.rint(z))
     delta: FloatArray = 2 * (sigmoid(z) - targets) * (r * (1 - r))
@@ -98,7 +98,8 @@ def last_step(theta: FloatArray, velocity: FloatArray, gradient: FloatArray, eta
 
 NORMALIZERS["min_max_by_position"] = MinMaxByPosition
 ACTIVATIONS["sigmoid_rounded_derivative"] = Activation(sigmoid.name, sigmoid.function, _derivative_at_rounded_z)
-LOSSES["squared_error_shown_as_cross_entropy"] = Loss(sigmoid, binary_cross_entropy.value, _squared_error_delta)
+LOSSES["squared_error_shown_as_cross_entropy"] = Loss(sigmoid, binary_cross_entropy.value, squared_error.delta)
+LOSSES["squared_error_rounded_derivative"] = Loss(sigmoid, binary_cross_entropy.value, _delta_at_rounded_z)
 OPTIMIZERS["last_step"] = partial(SGD, rule=last_step)
 
 

@@ -1,4 +1,4 @@
-"""What many tests share: Hypothesis on any machine, and a project in which a network has been trained on MNIST."""
+"""Settings and fixtures that many tests share."""
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,5 +12,5 @@ settings.load_profile("any machine")
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedProject:
-    """Return a project whose network has seen MNIST, deformed, for a few epochs: ten seconds, once for all."""
+    """Return a project whose network has learnt from a third of MNIST; it takes a few seconds, once in a process."""
     return TrainedProject(tmp_path_factory.mktemp("trained"))

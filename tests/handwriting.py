@@ -123,7 +123,7 @@ def written(pen: float) -> list[Written]:
 
 
 def ink_of(sheet: Written, side: int) -> NDArray[np.float64]:
-    """Return what the pen leaves on a sheet of `side` x `side` pixels: 0 paper to 1 ink."""
+    """Return the ink on a sheet of `side` x `side` pixels, (side, side): 0 paper to 1 ink."""
     fine = 4 * side
     picture = Image.new("L", (fine, fine))
     draw, radius = ImageDraw.Draw(picture), sheet.pen * fine / 2

@@ -8,7 +8,18 @@ from hypothesis import strategies as st
 
 from mnist.checked import merge, read_yaml
 from mnist.data.dataset import Dataset
-from mnist.recipe import Recipe
+from mnist.data.published import DATASETS
+from mnist.recipe import (
+    ACTIVATIONS,
+    INITIALIZERS,
+    LOSSES,
+    NORMALIZERS,
+    OPTIMIZERS,
+    ORDERS,
+    REDUCTIONS,
+    SCHEDULES,
+    Recipe,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -48,6 +59,20 @@ VALUES = merge(read_yaml(ROOT / "params.yaml"), _PINNED)
 """A recipe that trains in a moment, as YAML holds it; a key that is new to the project keeps its value there."""
 
 
+TABLES: dict[str, dict[str, Any]] = {
+    "optimizer": {**OPTIMIZERS},
+    "schedule": {**SCHEDULES},
+    "loss": {**LOSSES},
+    "reduction": {**REDUCTIONS},
+    "order": {**ORDERS},
+    "data.dataset": {**DATASETS},
+    "data.normalize": {**NORMALIZERS},
+    "network.activation": {**ACTIVATIONS},
+    "network.initializer": {**INITIALIZERS},
+}
+"""The tables of the recipe as they are now, before a test imports a study that adds to them."""
+
+
 def recipe(**changes: Any) -> Recipe:
     """Return the recipe of VALUES with some changed, group by group: `recipe(eta=1, network={"hidden": [5]})`."""
     return Recipe.check("the recipe of a test", merge(VALUES, changes))
@@ -70,3 +95,13 @@ def damaged(data: bytes) -> st.SearchStrategy[bytes]:
         some.map(lambda more: data + more),
         st.builds(lambda at, new: data[:at] + new + data[at + len(new) :], place, some),
     )
+
+
+class Trap:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.trace,)

@@ -1,42 +1,129 @@
-"""What the benchmarks give to other libraries is what this project trains on itself."""
+"""The benchmarks: another library that gets the same work does the same training, and a peer's fault ends no race."""
 
+import math
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from benchmarks.race import PROJECT, race
-from benchmarks.work import Work
-from mnist.dataset import one_hot
-from mnist.errors import MnistError
-from mnist.normalisation import identity
-from mnist.optimizers import nesterov
-from tests.recipe import random_digits, recipe
+from benchmarks import accuracy, race
+from benchmarks.contestants import PROJECT, RACERS
+from benchmarks.turns import take_turns
+from benchmarks.work import Work, plain_recipe
+from mnist.data.arrays import FloatArray
+from mnist.files import load_csv
+from mnist.fingerprint import blas_threads
+from mnist.recipe import PARAMS, Recipe
+from tests.helpers import ROOT, random_digits
+from tests.stages.project import Project
+
+SMALL: dict[str, Any] = {"batch_size": 20, "network": {"hidden": [12, 8]}}
 
 
-@pytest.mark.parametrize("count", [200, 230])
-@pytest.mark.parametrize("normalize", ["unit", "standardize"])
-def test_its_chunks_train_a_network_as_training_does(count: int, normalize: str) -> None:
-    parameters = recipe(
-        normalize=normalize, hidden=[12], batch_size=20, epochs=3, weight_decay=0, rotation=10, elastic=1, fading=0.5
-    )
-    work = Work(parameters, random_digits(count))
-    trained, replayed = work.state(), work.state()
-    for _ in work.train(trained):
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """On a busy machine the threads of BLAS wait for each other."""
+    with blas_threads(1):
+        yield
+
+
+class Peer:
+    """Another library: relu, softmax and Nesterov's momentum, from the first weights of some work."""
+
+    def __init__(self, work: Work) -> None:
+        self.weights = work.first_weights()
+        self.velocities = [np.zeros_like(weights) for weights in self.weights]
+        self.alpha = work.recipe.alpha
+
+    def step(self, images: FloatArray, labels: NDArray[np.integer], eta: float) -> float:
+        """Train on a batch, and return its loss."""
+        a = [images]
+        for weights in self.weights[:-1]:
+            a.append(np.maximum(a[-1] @ weights, 0))
+        z = a[-1] @ self.weights[-1]
+        powers = np.exp(z - z.max(axis=1, keepdims=True))
+        delta = powers / powers.sum(axis=1, keepdims=True)
+        rows = np.arange(len(labels))
+        loss = -np.log(delta[rows, labels]).mean()
+        delta[rows, labels] -= 1
+        for layer in reversed(range(len(self.weights))):
+            gradient = a[layer].T @ delta / len(labels)
+            delta = (delta @ self.weights[layer].T) * (a[layer] > 0)
+            self.velocities[layer] = self.alpha * self.velocities[layer] - eta * gradient
+            self.weights[layer] = self.weights[layer] + self.alpha * self.velocities[layer] - eta * gradient
+        return float(loss)
+
+
+def test_a_peer_of_the_race_has_the_losses_of_this_project() -> None:
+    recipe = plain_recipe(**SMALL, eta=0.01, data={"validation": 0, "normalize": "standardize"})
+    work = Work(recipe, recipe.prepare(random_digits(200)))
+    peer, images, labels = Peer(work), work.inputs(), work.prepared.training.labels
+    for _, own, order in zip(range(3), work.epochs(), work.orders(), strict=False):
+        losses = [peer.step(images[batch], labels[batch], recipe.eta) for batch in order.reshape(-1, 20)]
+        assert np.mean(losses) == pytest.approx(own, rel=1e-4)
+
+
+def test_a_peer_of_the_time_to_accuracy_has_the_weights_of_this_project() -> None:
+    overlay = Recipe.load_overlay(ROOT / accuracy.FAST, ROOT / PARAMS)
+    recipe = overlay.changed("a test", SMALL | {"batch_size": 100, "eta": 0.02, "deformation": {"fading": 0.5}})
+    work = Work(recipe, recipe.prepare(random_digits(4000)))  # two chunks in an epoch
+    peer, (training, batches) = Peer(work), work.start()
+    for _ in work.train(training, batches):
         pass
-
-    network = replayed.network.with_normalisation(identity())
     for images, labels, etas in work.chunks():
-        targets = one_hot(labels, "float32")
-        for batch, eta in enumerate(etas):
-            part = slice(20 * batch, 20 * (batch + 1))
-            layers = network.forward(images[part])
-            gradient = network.backward(layers, (layers[-1].a - targets[part]) / len(targets[part]))
-            nesterov(network.theta, replayed.velocity, gradient, eta, parameters.alpha)
-    np.testing.assert_allclose(network.theta, trained.network.theta, rtol=1e-4, atol=1e-6)
+        for batch in zip(images, labels, etas, strict=True):
+            peer.step(*batch)
+    for own, weights in zip(training.network.weights, peer.weights, strict=True):
+        np.testing.assert_allclose(weights, own, rtol=1e-4, atol=1e-5)
 
 
-def test_a_race_without_this_project_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # where there is no recipe
-    with pytest.raises(MnistError, match=f"{PROJECT} does not run: .*params.yaml: cannot be read"):
-        race([PROJECT], {"batch_size": 100}, 1, 1)
+def test_a_peer_that_fails_is_left_out_and_this_project_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    rounds = [("e",), ("o",), ("e",)]  # "peer" has no o
+    assert take_turns([PROJECT, "peer"], str.index, rounds) == {PROJECT: [9, 7, 9]}
+    assert "peer does not run: ValueError: substring not found" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="substring not found"):
+        take_turns([PROJECT], str.index, [("z",)])
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    project = Project(tmp_path)
+    project.set(network={"hidden": [100, 100]}, batch_size=100)
+    monkeypatch.chdir(tmp_path)
+    return project
+
+
+def test_the_race_writes_its_table(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [PROJECT, "its matrix products alone"]
+    monkeypatch.setattr(race, "installed", lambda _: names)
+    monkeypatch.setattr(sys, "argv", ["race", "--rounds", "2"])
+    race.main()
+    (table,) = (project.root / race.RESULTS).iterdir()
+    own, products = load_csv(table, race.Row._fields)
+    assert [own["name"], products["name"]] == names
+    assert own["ratio"] == own["lowest_ratio"] == own["highest_ratio"] == "1.0"
+    assert float(own["first_loss"]) == pytest.approx(next(Work.load(plain_recipe(batch_size=100)).epochs()))
+    assert f"| {PROJECT} | " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["its matrix products alone", "this project, images deformed", "the notebook's loop"])
+@pytest.mark.usefixtures("project")
+def test_a_racer_that_needs_only_numpy_trains_epoch_after_epoch(name: str) -> None:
+    train, _ = RACERS[name]
+    epochs = train(Work.load(plain_recipe()))
+    first, second = next(epochs), next(epochs)
+    assert math.isnan(first) or second < first
+
+
+@pytest.mark.usefixtures("project")
+def test_the_marks_are_passed_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accuracy, "FAST", ROOT / accuracy.FAST)
+    monkeypatch.setattr(accuracy, "MARKS", (0.2, 0.3, 1.1))
+    first, second, third = accuracy.time_to_marks(PROJECT, seed=1).marks
+    assert 0 < first <= second < third == math.inf

@@ -1,32 +1,50 @@
-"""Checkpoints: a training goes on to the same bits from after any epoch, and from nothing that is damaged."""
+"""Checkpoints: a training resumes to the same bits from after any epoch, and from no file that is not its own."""
 
-import json
+import os
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from mnist.checkpoints import restore_checkpoint, save_checkpoint
-from mnist.hyperparameters import Hyperparameters
-from mnist.normalisation import unit
-from mnist.storage import ModelFileError, load_sealed, save_sealed
-from mnist.training import TrainingState, train
-from tests.recipe import random_digits, recipe
-from tests.test_idx import damaged
+from mnist import checkpoint
+from mnist.checkpoint import encode_checkpoint, locked, restore_checkpoint
+from mnist.data.batches import Batches, batches_of
+from mnist.model import ModelFileError, encode_sealed, load_sealed
+from mnist.nn.training import Training
+from mnist.recipe import OPTIMIZERS
+from tests.helpers import damaged, random_digits, recipe
 
-TRAINING, VALIDATION = random_digits(230), random_digits(50, seed=1)
 DEFORMED = {"rotation": 10, "elastic": 1, "shift": 1}
+IN_2001 = 1_000_000_000
 
 
-def small(**changes: Any) -> Hyperparameters:
-    return recipe(**{"hidden": [5], "batch_size": 20, "epochs": 4, **changes})
+def start(**changes: Any) -> tuple[Training, Batches]:
+    """Return a training of a small network that has just begun, and its batches."""
+    small = recipe(**{"network": {"hidden": [5]}} | changes)
+    return small.start(small.prepare(random_digits(130 + small.data.validation)))
 
 
-def begun(parameters: Hyperparameters) -> TrainingState:
-    return TrainingState.initial(parameters, unit([]))
+def complete(training: Training, batches: Batches) -> list[bytes]:
+    """Train to the end, and return the checkpoint after each epoch."""
+    validation = list(batches_of(random_digits(30, seed=1), batches.normalisation, batches.dtype))
+    progress = training.run(batches, validation)
+    return [encode_checkpoint(training, batches) for _, _, is_complete in progress if is_complete]
+
+
+def everything(training: Training, batches: Batches) -> Any:
+    """Return all that a training continues from, and what it has achieved."""
+    arrays = {name: values.tobytes() for name, values in training.optimizer.state.items()}
+    generators = {name: generator.bit_generator.state for name, generator in batches.generators.items()}
+    return training.network.theta.tobytes(), arrays, generators, str(training.history)
+
+
+WHOLE = complete(*start(epochs=1))[0]
+"""A checkpoint of `start()` after one epoch."""
 
 
 @pytest.fixture(scope="module")
@@ -35,74 +53,61 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("checkpoints") / "some.safetensors"
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Return a checkpoint of `small()` after one epoch."""
-    place = tmp_path_factory.mktemp("checkpoints") / "whole.safetensors"
-    state = begun(small())
-    for progress in train(state, TRAINING, VALIDATION, small()):
-        if progress.epoch == len(state.history):
-            break
-    save_checkpoint(place, state)
-    return place.read_bytes()
-
-
-def everything(state: TrainingState) -> Any:
-    generators = [state.shuffling.bit_generator.state, state.deformation.bit_generator.state]
-    return state.network.theta.tobytes(), state.velocity.tobytes(), generators, state.history
-
-
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize(
     "changes",
     [
-        {},
-        DEFORMED,
-        {"dtype": "float64", "momentum": "last_step", "order": "file"},
-        {"bias": True, "momentum": "heavy_ball", "schedule": "linear", "weight_decay": 0.01},
+        {"deformation": DEFORMED, "schedule": "linear"},
+        {"network": {"hidden": [5], "dtype": "float64", "bias": True}, "order": "file", "weight_decay": 0.01},
     ],
-    ids=str,
+    ids=["deformed", "float64"],
 )
-def test_training_goes_on_to_the_same_bits_from_after_every_epoch(changes: dict[str, Any], path: Path) -> None:
-    parameters = small(**changes)
-    whole = begun(parameters)
-    after = []
-    for progress in train(whole, TRAINING, VALIDATION, parameters):
-        if progress.epoch == len(whole.history):
-            save_checkpoint(path, whole)
-            after.append(path.read_bytes())
-    assert len(after) == parameters.epochs
-    for epochs, data in enumerate(after, start=1):
+def test_training_resumes_to_the_same_bits_from_after_every_epoch(
+    changes: dict[str, Any], optimizer: str, path: Path
+) -> None:
+    undisturbed = start(optimizer=optimizer, **changes)
+    checkpoints = complete(*undisturbed)
+    assert len(checkpoints) == 3
+    for epochs, data in enumerate(checkpoints, start=1):
         path.write_bytes(data)
-        state = begun(parameters)
-        restore_checkpoint(path, state)
-        assert len(state.history) == epochs
-        for _ in train(state, TRAINING, VALIDATION, parameters):
-            pass
-        assert everything(state) == everything(whole)
+        resumed = start(optimizer=optimizer, **changes)
+        restore_checkpoint(path, *resumed)
+        assert encode_checkpoint(*resumed) == data
+        assert len(resumed[0].history) == epochs
+        complete(*resumed)
+        assert everything(*resumed) == everything(*undisturbed)
 
 
 def test_epochs_without_validation_come_back(path: Path) -> None:
-    state = begun(small(epochs=1))
-    for _ in train(state, TRAINING, random_digits(0), small(epochs=1)):
-        pass
-    save_checkpoint(path, state)
-    again = begun(small(epochs=1))
-    restore_checkpoint(path, again)
-    np.testing.assert_array_equal(np.array(again.history), np.array(state.history))
+    undisturbed, resumed = start(epochs=1), start(epochs=1)
+    list(undisturbed[0].run(undisturbed[1], []))
+    path.write_bytes(encode_checkpoint(*undisturbed))
+    restore_checkpoint(path, *resumed)
+    np.testing.assert_array_equal(resumed[0].history, undisturbed[0].history)
+    assert np.isnan(resumed[0].history[0].validation_loss)
 
 
-@settings(max_examples=200)
-@given(st.data())
-def test_a_damaged_checkpoint_is_refused_and_changes_nothing(whole: bytes, path: Path, data: st.DataObject) -> None:
-    path.write_bytes(data.draw(damaged(whole)))
-    state = begun(small())
-    before = everything(state)
-    try:
-        restore_checkpoint(path, state)
-    except ModelFileError:
-        assert everything(state) == before
-    else:
-        assert len(state.history) == 1
+def assert_rejected(path: Path, fault: str, training: Training, batches: Batches) -> None:
+    before = everything(training, batches)
+    with pytest.raises(ModelFileError, match=rf"some\.safetensors: is not a checkpoint of this training: .*({fault})"):
+        restore_checkpoint(path, training, batches)
+    assert everything(training, batches) == before
+
+
+@pytest.mark.parametrize(
+    "network", [{"hidden": [6]}, {"hidden": [5], "bias": True}, {"hidden": [5], "dtype": "float64"}], ids=str
+)
+def test_a_checkpoint_of_another_network_is_rejected_and_changes_nothing(network: dict[str, Any], path: Path) -> None:
+    path.write_bytes(WHOLE)
+    assert_rejected(path, "it belongs to another network or optimizer", *start(network=network))
+
+
+@pytest.mark.parametrize("names", [["velocity", "second moment"], ["second moment"], []])
+def test_a_checkpoint_of_another_optimizer_is_rejected_and_changes_nothing(names: list[str], path: Path) -> None:
+    path.write_bytes(WHOLE)
+    training, batches = start()
+    training.optimizer.state = {name: np.zeros_like(training.network.theta) for name in names}
+    assert_rejected(path, "it belongs to another network or optimizer", training, batches)
 
 
 @pytest.mark.parametrize(
@@ -116,20 +121,115 @@ def test_a_damaged_checkpoint_is_refused_and_changes_nothing(whole: bytes, path:
         ({"generators": {"shuffling": 3, "deformation": 4}}, "dict"),
     ],
 )
-def test_a_whole_file_that_is_no_checkpoint_is_refused(
-    description: dict[str, Any], fault: str, whole: bytes, path: Path
+def test_a_sealed_file_that_is_no_checkpoint_is_rejected_and_changes_nothing(
+    description: dict[str, Any], fault: str, path: Path
 ) -> None:
-    path.write_bytes(whole)
-    written, tensors = load_sealed(path)
-    save_sealed(path, tensors, json.loads(json.dumps(written)) | description)
-    state = begun(small())
-    before = everything(state)
-    with pytest.raises(ModelFileError, match=rf"some\.safetensors: is not a checkpoint of this training: .*({fault})"):
-        restore_checkpoint(path, state)
-    assert everything(state) == before
+    path.write_bytes(WHOLE)
+    described, tensors = load_sealed(path)
+    path.write_bytes(encode_sealed(tensors, described | description))
+    assert_rejected(path, fault, *start())
 
 
-def test_a_checkpoint_of_another_network_is_refused(whole: bytes, path: Path) -> None:
-    path.write_bytes(whole)
-    with pytest.raises(ModelFileError, match="it is of a network of another size"):
-        restore_checkpoint(path, begun(small(hidden=[6])))
+@settings(max_examples=100)
+@given(damaged(WHOLE))
+def test_a_damaged_checkpoint_is_rejected_and_changes_nothing(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+    training, batches = start()
+    before = everything(training, batches)
+    try:
+        restore_checkpoint(path, training, batches)
+    except ModelFileError:
+        assert everything(training, batches) == before
+    else:
+        assert encode_checkpoint(training, batches) == WHOLE
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder where checkpoints are kept: that of the main workspace, wherever DVC runs the stage."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setattr(checkpoint, "_PAUSE", 0)
+    return tmp_path / ".checkpoints"
+
+
+def test_a_checkpoint_is_saved_when_due_restored_and_removed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training, batches = start()
+    with locked("some") as kept:
+        kept.restore(training, batches)
+        assert training.history == []
+        complete(training, batches)
+        kept.save_if_due(training, batches)
+    resumed = start()
+    with locked("some") as kept:
+        kept.restore(*resumed)
+        assert everything(*resumed) == everything(training, batches)
+        kept.remove()
+        monkeypatch.setattr(checkpoint, "_PAUSE", 1e6)
+    with locked("some") as kept:
+        kept.save_if_due(training, batches)
+    assert [path.name for path in folder.iterdir()] == ["some.lock"]
+    assert capsys.readouterr().out == f"resumes after epoch 3, from {folder}/some.safetensors\n"
+
+
+def test_saving_takes_a_bounded_part_of_the_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0, 0, 5, 400, 504, 506, 600])
+    monkeypatch.setattr("mnist.checkpoint.time.monotonic", lambda: next(clock))
+    training = start()
+    with locked("some") as kept:  # made at 0
+        kept.save_if_due(*training)  # from 0 to 5: the next one is due at 505
+        (folder / "some.safetensors").unlink()
+        kept.save_if_due(*training)  # at 400
+        kept.save_if_due(*training)  # at 504
+        assert not (folder / "some.safetensors").exists()
+        kept.save_if_due(*training)  # from 506 to 600
+        assert (folder / "some.safetensors").exists()
+
+
+def test_a_damaged_checkpoint_is_set_aside_with_a_warning(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.mkdir()
+    (folder / "some.safetensors").write_bytes(WHOLE[:-1])
+    training, batches = start()
+    before = everything(training, batches)
+    with locked("some") as kept:
+        kept.restore(training, batches)
+    assert everything(training, batches) == before
+    assert {path.name for path in folder.iterdir()} == {"some.damaged", "some.lock"}
+    error = capsys.readouterr().err
+    assert error.startswith(f"warning: {folder}/some.safetensors: is not a checkpoint of this training: ")
+    assert error.endswith("set aside as some.damaged, training starts over\n")
+
+
+def test_a_second_training_of_the_same_waits_for_the_first(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    entered, messages = threading.Event(), ""
+
+    def wait() -> None:
+        with locked("some"):
+            entered.set()
+
+    second = threading.Thread(target=wait)
+    with locked("some"):
+        with locked("other"):
+            pass
+        second.start()
+        while "another process is training exactly this; waiting for it to end" not in messages:
+            assert second.is_alive()
+            time.sleep(0.01)
+            messages += capfd.readouterr().err
+        assert not entered.is_set()
+    second.join()
+    assert entered.is_set()
+    assert folder.exists()
+
+
+def test_checkpoints_that_were_given_up_are_deleted_unless_their_training_runs(folder: Path) -> None:
+    folder.mkdir()
+    given_up = ["old.safetensors", "old.damaged", ".old.safetensors.partial", "old.lock"]
+    kept = ["new.safetensors", "new.lock", "running.safetensors"]
+    for name in (*given_up, *kept):
+        (folder / name).touch()
+        if not name.startswith("new"):
+            os.utime(folder / name, (IN_2001, IN_2001))
+    with filelock.FileLock(folder / "running.lock"), locked("some"):
+        assert {path.name for path in folder.iterdir()} == {*kept, "running.lock", "some.lock"}

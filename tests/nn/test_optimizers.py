@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from mnist.recipe import OPTIMIZERS
+from tests.helpers import TABLES
+
+OPTIMIZERS = TABLES["optimizer"]
 
 # theta begins at 1, the gradients are 1, 2, -1; eta = 0.1, alpha = 0.5.
 UPDATES = {

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mnist.nn.arrays import FloatArray
-from mnist.recipe import ACTIVATIONS, LOSSES, OPTIMIZERS, Recipe
+from mnist.recipe import Recipe
 from studies import notebook
 from tests.helpers import random_digits, recipe
 
@@ -46,7 +46,7 @@ def output_delta(parameters: Recipe, z: Array, y: Array) -> Array:
         return softmax(z) - y
     if parameters.loss == "binary_cross_entropy":
         return sigmoid(z) - y
-    value, slope = FUNCTIONS["sigmoid" if parameters.loss == "squared_error" else "sigmoid_rounded_derivative"]
+    value, slope = FUNCTIONS["sigmoid_rounded_derivative" if "rounded" in parameters.loss else "sigmoid"]
     return 2 * (value(z) - y) * slope(z)
 
 
@@ -85,12 +85,22 @@ def plain_epochs(parameters: Recipe, theta: list[Array], orders: list[NDArray[np
     return theta
 
 
+LOSSES = (
+    "softmax_cross_entropy",
+    "binary_cross_entropy",
+    "squared_error",
+    "squared_error_shown_as_cross_entropy",
+    "squared_error_rounded_derivative",
+)
+OPTIMIZERS = ("heavy_ball", "nesterov", "last_step")
+
+
 def options() -> Iterator[dict[str, Any]]:
     assert notebook.RECIPE.stem == "notebook"  # its slips are registered
-    for activation, loss, optimizer, dtype in product(ACTIVATIONS, LOSSES, OPTIMIZERS, TOLERANCE):
+    for activation, loss, optimizer, dtype in product(FUNCTIONS, LOSSES, OPTIMIZERS, TOLERANCE):
         if activation == "sigmoid_rounded_derivative" and dtype == "float32":
             continue  # a z that float32 moves over a half has another derivative altogether
-        if loss == "squared_error_shown_as_cross_entropy" and dtype == "float32":
+        if loss == "squared_error_rounded_derivative" and dtype == "float32":
             continue  # likewise
         for bias, reduction in ((False, "mean"), (True, "sum")):
             yield {

@@ -2,7 +2,9 @@
 
 import pytest
 
-from mnist.recipe import SCHEDULES
+from tests.helpers import TABLES
+
+SCHEDULES = TABLES["schedule"]
 
 FACTORS = {"constant": [1, 1, 1, 1], "linear": [1, 0.75, 0.5, 0], "cosine": [1, 0.8535533905932737, 0.5, 0]}
 

@@ -1,4 +1,4 @@
-"""The training loop: updates by hand and by the textbook, the history, the learning rate, divergence."""
+"""The training loop: a step by hand, the history, the learning rate, divergence."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from mnist.nn.activations import relu, softmax, tanh
 from mnist.nn.arrays import FloatArray
 from mnist.nn.losses import Loss, softmax_cross_entropy, squared_error
 from mnist.nn.metrics import score
 from mnist.nn.network import Network
-from mnist.nn.optimizers import SGD, Optimizer, heavy_ball, nesterov
+from mnist.nn.optimizers import SGD, Optimizer, heavy_ball
 from mnist.nn.schedules import linear
 from mnist.nn.training import Batch, DivergedError, Training, mean, total
 from mnist.recipe import OPTIMIZERS
@@ -67,42 +66,6 @@ def test_a_step_is_the_one_computed_by_hand(reduction: Callable[[int], float], w
     one.network.theta[:] = 1
     one.step(np.zeros((2, 2)), np.eye(2), eta=0.1)
     np.testing.assert_allclose(one.network.theta, 1 - 0.1 * 0.5, rtol=1e-14)
-
-
-def textbook(theta: list[NDArray[np.float64]], epochs: int, alpha: float, decay: float) -> None:
-    """Train weights and then biases of tanh layers by plain formulas, on new arrays and in float64 throughout."""
-    layers, velocity = len(theta) // 2, [np.zeros_like(part) for part in theta]
-    for epoch in range(epochs):
-        for number, (images, targets) in enumerate(batches()):
-            a, z = [images], images
-            for layer in range(layers):
-                z = a[-1] @ theta[layer] + theta[layers + layer]
-                a.append(np.tanh(z))
-            delta = (np.exp(z) / np.exp(z).sum(axis=1, keepdims=True) - targets) / len(images)
-            gradient = [np.zeros_like(part) for part in theta]
-            for layer in reversed(range(layers)):
-                gradient[layer], gradient[layers + layer] = a[layer].T @ delta, delta.sum(axis=0)
-                delta = delta @ theta[layer].T * (1 - a[layer] ** 2)
-            eta = 0.1 * (1 - (epoch + 10 * number / 23) / epochs)
-            for index, g in enumerate(gradient):
-                velocity[index] = alpha * velocity[index] - eta * g
-                theta[index] = theta[index] * (1 - eta * decay) + alpha * velocity[index] - eta * g
-
-
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-14)])
-@pytest.mark.parametrize("chunks", [1, 2])
-def test_training_is_the_textbooks(dtype: str, tolerance: float, chunks: int) -> None:
-    network = Network((4, 6, 5, 3), tanh, softmax, bias=True, dtype=dtype)
-    optimizer = SGD(network.theta, nesterov, alpha=0.9, weight_decay=0.1)
-    whole = training(network, optimizer, eta=lambda progress: 0.1 * linear(progress), epochs=4)
-    expected = [part.astype(np.float64) for part in (*network.weights, *network.biases)]
-    first = network.theta.copy()
-    textbook(expected, epochs=4, alpha=0.9, decay=0.1)
-    pieces = Chunks(batches(dtype)[:chunks], batches(dtype)[chunks:])
-    list(whole.run(pieces, []))
-    assert np.abs(network.theta - first).min() > 10 * tolerance
-    for part, wanted in zip((*network.weights, *network.biases), expected, strict=True):
-        np.testing.assert_allclose(part, wanted, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("negligible", [0, 0.05, 0.9])

@@ -1,11 +1,13 @@
-"""The report in a tab of Chromium: drawing on it, and what it says, asks for and complains of."""
+"""The report in a tab of Chromium: drawing on it, its answers, its requests and its complaints."""
 
+import base64
 import re
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, ViewportSize
 
 from tests.handwriting import Written, written
 
@@ -14,16 +16,24 @@ CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 
 NEEDS_CHROMIUM = pytest.mark.skipif(
     CHROMIUM is None,
-    reason="the tests of the report's page need Chromium: `sudo apt-get install chromium`, or .ci/run, which does so",
+    reason="the tests of the report's page need Chromium: `sudo apt-get install chromium`, or .ci/run",
 )
 
-DESKTOP = {"viewport": {"width": 1280, "height": 900}}
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+DESKTOP = ViewportSize(width=1280, height=900)
+PHONE = ViewportSize(width=390, height=844)
 PEN = 16 / 280  # the page's
 
 
+class Answer(NamedTuple):
+    """The digit that the page reads, its ten outputs in percent, and the drawing as PNG."""
+
+    digit: int
+    outputs: list[float]
+    picture: bytes
+
+
 class Opened:
-    """The report in a tab, and all that it asked for or complained of."""
+    """The report in a tab, all that it requested, and all that it complained of."""
 
     def __init__(self, context: BrowserContext, report: Path) -> None:
         self.page: Page = context.new_page()
@@ -40,6 +50,16 @@ class Opened:
     def verdict(self) -> str:
         return self.page.inner_text("#verdict")
 
+    @property
+    def digit(self) -> int:
+        """The digit that the page reads."""
+        return digit_in(self.verdict)
+
+    def check_silence(self) -> None:
+        """Assert that the page requested nothing but itself and files made in it, and that nothing went wrong."""
+        assert [url for url in self.requests if url != self.address and not url.startswith("blob:")] == []
+        assert self.complaints == []
+
     def draw(self, sheet: Written) -> None:
         """Draw with the mouse, on an empty sheet."""
         self.page.evaluate("document.getElementById('clear').click()")
@@ -53,39 +73,44 @@ class Opened:
             self.page.mouse.up()
         self.page.evaluate("new Promise(requestAnimationFrame)")
 
-    def draw_at_once(self, sheet: Written) -> None:
-        """Draw without a mouse, which takes a picture's time for each point: the same events, made in the page."""
-        self.page.evaluate(
-            """async (strokes) => {
+    def draw_at_once(self, sheet: Written) -> Answer:
+        """Draw without a mouse, which takes a frame for each point: the page makes the same events itself."""
+        verdict, outputs, picture = self.page.evaluate(
+            """(strokes) => {
                 document.getElementById("clear").click();
                 const sheet = document.getElementById("sheet"), box = sheet.getBoundingClientRect();
-                // A pointer that does not exist cannot be captured.
-                sheet.setPointerCapture = () => {};
-                sheet.hasPointerCapture = () => true;
                 const send = (kind, [x, y]) => sheet.dispatchEvent(new PointerEvent(kind, {
                     clientX: box.left + x * box.width, clientY: box.top + y * box.height, isPrimary: true,
                 }));
+                // A pointer that does not exist cannot be captured.
+                sheet.setPointerCapture = () => {};
+                sheet.hasPointerCapture = () => true;
                 for (const [first, ...rest] of strokes) {
                     send("pointerdown", first);
                     for (const place of rest) send("pointermove", place);
                     send("lostpointercapture", first);
                 }
-                await new Promise(requestAnimationFrame);
+                delete sheet.setPointerCapture;
+                delete sheet.hasPointerCapture;
+                // Chromium limits how many files a page saves; this is the picture that would be in the file.
+                const { toBlob } = HTMLCanvasElement.prototype;
+                let picture;
+                HTMLCanvasElement.prototype.toBlob = function () { picture = this.toDataURL(); };
+                document.getElementById("save").click();
+                HTMLCanvasElement.prototype.toBlob = toBlob;
+                const values = [...document.querySelectorAll(".bars .value")];
+                const verdict = document.getElementById("verdict").textContent;
+                return [verdict, values.map((value) => parseFloat(value.textContent)), picture.split(",")[1]];
             }""",
             sheet.strokes,
         )
+        return Answer(digit_in(verdict), outputs, base64.b64decode(picture))
 
     def places(self, stroke: list[tuple[float, float]]) -> list[tuple[float, float]]:
         """Return where the points of a stroke are in the window."""
         box = self.page.locator("#sheet").bounding_box()
         assert box is not None
         return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
-
-    def read(self) -> int:
-        """Return the digit that the page says it is."""
-        found = re.fullmatch(r"The network reads an? (\d) \(\d+\.\d %\)\.", self.verdict)
-        assert found, self.verdict
-        return int(found[1])
 
     def saved(self) -> bytes:
         """Save the drawing, and return the file."""
@@ -96,6 +121,13 @@ class Opened:
     def colour(self, selector: str, name: str) -> list[int]:
         shown = self.page.evaluate("([s, n]) => getComputedStyle(document.querySelector(s))[n]", [selector, name])
         return [int(channel) for channel in re.findall(r"\d+", shown)[:3]]
+
+
+def digit_in(verdict: str) -> int:
+    """Return the digit that the page says it reads."""
+    found = re.fullmatch(r"The network reads an? (\d) \(\d+\.\d%\)\.", verdict)
+    assert found, verdict
+    return int(found[1])
 
 
 def hand(number: int) -> list[Written]:

@@ -86,7 +86,7 @@ def test_the_recipe_is_the_notebooks() -> None:
         "optimizer": "last_step",
         "schedule": "constant",
         "weight_decay": 0,
-        "loss": "squared_error_shown_as_cross_entropy",
+        "loss": "squared_error_rounded_derivative",
         "reduction": "sum",
         "negligible": 0,
         "order": "file",

@@ -1,69 +1,17 @@
-"""Pictures: sheets have the pixels where they should be; what people have is read, and what harms is refused."""
+"""Picture files: every kind that people have is read, upright; large, damaged and other files are rejected."""
 
 import io
 import struct
 import tracemalloc
 import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from mnist.pictures import PictureError, read_grey, save_digits, save_weights
-
-
-def pixels(path: Path) -> np.ndarray:
-    with Image.open(path) as picture:
-        assert picture.format == "PNG"
-        return np.asarray(picture.convert("RGB"))
-
-
-def test_digits_are_dark_on_light_in_rows(tmp_path: Path) -> None:
-    images = np.zeros((3, 784), np.uint8)
-    images[2, 0] = 255  # the third image's upper left pixel
-    save_digits(tmp_path / "digits.png", images, ["a", "b", "c"], columns=2)
-    sheet = pixels(tmp_path / "digits.png")
-    assert sheet.shape == (4 + 2 * (84 + 20 + 4), 4 + 2 * (84 + 4), 3)
-    second_row = 4 + 84 + 20 + 4
-    assert (sheet[second_row : second_row + 3, 4:7] == 0).all()
-    assert (sheet[4:88, 4:88] == 255).all()
-    assert sheet[88:108, 4:88].min() < 100  # the caption
-
-
-def test_a_caption_that_is_wider_than_its_picture_widens_all_columns(tmp_path: Path) -> None:
-    captions = ["Ankle boot, not T-shirt/top", "x"]
-    save_digits(tmp_path / "digits.png", np.full((2, 784), 255, np.uint8), captions, columns=2)
-    sheet = pixels(tmp_path / "digits.png")
-    column = (sheet.shape[1] - 4) // 2
-    assert column > 2 * 84
-    # Each picture in the middle of its column, and paper between the captions.
-    for left in (4, 4 + column):
-        dark = np.flatnonzero((sheet[10, left : left + column] == 0).all(axis=1))
-        assert len(dark) == 84
-        assert abs(dark.mean() - (column - 5) / 2) <= 1
-    assert (sheet[88:108, column : column + 4] == 255).all()
-
-
-def test_weights_are_red_for_blue_against_white_for_none(tmp_path: Path) -> None:
-    weights = np.zeros((784, 2), np.float32)
-    weights[0], weights[1] = [5, 0], [-5, 0]
-    save_weights(tmp_path / "weights.png", weights, columns=2)
-    tile = pixels(tmp_path / "weights.png")[4::3, 4::3].astype(int)
-    (red, green, blue), (red2, _, blue2) = tile[0, 0], tile[0, 1]
-    assert red > 200
-    assert green == blue == 0
-    assert blue2 > 200
-    assert red2 == 0
-    assert (tile[1:28, :28] == 255).all()
-
-
-@pytest.mark.parametrize("count", [0, 1])
-def test_few_images_give_a_picture_too(count: int, tmp_path: Path) -> None:
-    save_digits(tmp_path / "digits.png", np.zeros((count, 784), np.uint8), ["x"] * count)
-    assert pixels(tmp_path / "digits.png").size
-
+from mnist.reading import picture as module
+from mnist.reading.picture import PictureError, read_grey
 
 # A dark L on light paper, lying on its side until EXIF turns it.
 L_SHAPE = np.full((40, 30), 220, np.uint8)
@@ -112,14 +60,14 @@ def test_a_photograph_is_turned_upright(orientation: int, turn: Image.Transpose 
     assert looks_like_the_l(read_grey(encoded(lying, "JPEG", exif=exif, quality=95)))
 
 
-def test_of_an_animation_the_first_frame_is_read() -> None:
+def test_an_animation_gives_its_first_frame() -> None:
     frames = [Image.fromarray(L_SHAPE), Image.new("L", (30, 40), 128), Image.new("L", (30, 40), 0)]
     file = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert looks_like_the_l(read_grey(file))
 
 
 @pytest.mark.parametrize(("ink", "paper"), [(0, 1.0), (255, 0.0)])
-def test_what_is_transparent_becomes_the_opposite_of_the_ink(ink: int, paper: float) -> None:
+def test_transparent_pixels_become_the_opposite_of_the_ink(ink: int, paper: float) -> None:
     alpha = np.where(L_SHAPE < 100, 255, 0).astype(np.uint8)
     picture = Image.fromarray(np.stack([np.full_like(alpha, ink), alpha], axis=-1))
     grey = read_grey(encoded(picture, "PNG"))
@@ -139,7 +87,7 @@ def test_a_large_picture_is_made_smaller() -> None:
 
 
 def bomb(width: int, height: int) -> bytes:
-    """Return a PNG that claims to be so large, and is not worth a kilobyte."""
+    """Return a PNG of less than a kilobyte whose header claims this size."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -149,7 +97,7 @@ def bomb(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("size", [(20_000, 20_000), (10_000, 9_000), (2**31 - 1, 2**31 - 1)])
-def test_a_huge_picture_is_refused_before_memory_is_taken_for_it(size: tuple[int, int]) -> None:
+def test_a_huge_picture_is_rejected_before_memory_is_taken_for_it(size: tuple[int, int]) -> None:
     tracemalloc.start()
     with pytest.raises(PictureError, match="more than 50,000,000 pixels"):
         read_grey(io.BytesIO(bomb(*size)))
@@ -158,16 +106,24 @@ def test_a_huge_picture_is_refused_before_memory_is_taken_for_it(size: tuple[int
     assert peak < 10_000_000
 
 
+def test_a_long_file_is_rejected_before_it_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_BYTES", 1000)
+    file = io.BytesIO(bytes(5000))
+    with pytest.raises(PictureError, match="more than 1,000 bytes"):
+        read_grey(file)
+    assert file.tell() == 1001
+
+
 @pytest.mark.parametrize("data", [b"", b"GIF89a", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"no picture"])
-def test_what_is_no_picture_is_refused(data: bytes) -> None:
+def test_a_file_that_is_not_a_picture_is_rejected(data: bytes) -> None:
     with pytest.raises(PictureError, match=r"not a picture|damaged"):
         read_grey(io.BytesIO(data))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "TGA", "ICO"])
-def test_a_damaged_picture_is_refused_or_read_and_never_ends_otherwise(kind: str) -> None:
+def test_a_damaged_picture_is_rejected_or_read_and_never_ends_otherwise(kind: str) -> None:
     rng, whole = np.random.default_rng(0), encoded(Image.fromarray(L_SHAPE).convert("RGB"), kind).getvalue()
-    refused = 0
+    rejected = 0
     for _ in range(60):
         data = bytearray(whole[: rng.integers(1, len(whole) + 1)])
         for place in rng.integers(0, len(data), rng.integers(0, 5)):
@@ -175,8 +131,8 @@ def test_a_damaged_picture_is_refused_or_read_and_never_ends_otherwise(kind: str
         try:
             grey = read_grey(io.BytesIO(bytes(data)))
         except PictureError:
-            refused += 1
+            rejected += 1
         else:
             assert np.isfinite(grey).all()
             assert max(grey.shape) <= 500
-    assert refused
+    assert rejected

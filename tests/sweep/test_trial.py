@@ -1,0 +1,48 @@
+"""A trial is a pure function, and gives what the pipeline gives for the same recipe."""
+
+from pathlib import Path
+
+import pytest
+
+from mnist.files import load_numbers
+from mnist.nn.training import DivergedError, Epoch
+from stages.pipeline import Workspace
+from stages.prepare import prepare
+from stages.train import train
+from studies.sweep.trial import advance
+from tests.helpers import recipe
+from tests.sweep.faults import DIGITS, Project
+
+RECIPE = recipe(epochs=4, deformation={"rotation": 10})
+
+
+@pytest.mark.parametrize("optimizer", ["nesterov", "heavy_ball"])
+def test_a_trial_in_legs_is_the_whole_training(optimizer: str) -> None:
+    changed = RECIPE.changed("", {"optimizer": optimizer})
+    images = DIGITS.images.copy()
+    whole = advance(DIGITS, changed, None, 4)
+    first = advance(DIGITS, changed, None, 1)
+    second = advance(DIGITS, changed, first.state, 2)
+    last = advance(DIGITS, changed, second.state, 4)
+    assert last[:4] == whole[:4]
+    # Nothing that was given has changed: the same leg again, and one from a damaged state, which starts over.
+    assert advance(DIGITS, changed, first.state, 2)[:4] == second[:4] != first[:4]
+    assert advance(DIGITS, changed, second.state[:-1], 4)[:4] == whole[:4]
+    assert (DIGITS.images == images).all()
+
+
+@pytest.mark.parametrize("normalize", ["unit", "standardize"])
+def test_a_trial_gives_what_the_pipeline_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, normalize: str) -> None:
+    Project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    changed, workspace = RECIPE.changed("", {"data": {"normalize": normalize}, "seed": 5}), Workspace(tmp_path)
+    prepare(changed, workspace)
+    train(changed, workspace)
+    last = load_numbers(workspace.history, Epoch._fields)[-1]
+    leg = advance(DIGITS, changed, None, changed.epochs)
+    assert (leg.loss, leg.accuracy) == (last["validation_loss"], last["validation_accuracy"])
+
+
+def test_a_trial_that_diverges_says_so() -> None:
+    with pytest.raises(DivergedError, match="training diverged in epoch 1"):
+        advance(DIGITS, RECIPE.changed("", {"eta": 1e9}), None, 1)

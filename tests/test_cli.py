@@ -1,0 +1,226 @@
+"""The command `mnist`: what is printed, where, and with which exit code."""
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mnist import cli
+from mnist.data.dataset import read_raw
+from mnist.data.published import TRAIN_IMAGES, TRAIN_LABELS
+from tests.handwriting import ink_of, written
+from tests.helpers import ROOT
+from tests.trained import TrainedProject
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Mnist: TypeAlias = Callable[..., Done]
+
+
+@pytest.fixture
+def mnist(trained: TrainedProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Mnist:
+    """Return what runs the command in the folder of a trained network: `mnist("predict", file)`."""
+    monkeypatch.chdir(trained.root)
+
+    def run(*arguments: Any) -> Done:
+        monkeypatch.setattr(sys, "argv", ["mnist", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        message = ended.value.code
+        return Done(1, out, f"{err}{message}\n") if isinstance(message, str) else Done(int(message or 0), out, err)
+
+    return run
+
+
+def photograph(path: Path, style: str, **options: object) -> Path:
+    """Save a digit as a picture of dark ink on light paper."""
+    sheet = next(sheet for sheet in written(pen=0.06) if sheet.style == style)
+    Image.fromarray((230 - 200 * ink_of(sheet, 200)).astype(np.uint8)).save(path, **options)  # type: ignore[arg-type]
+    return path
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Path:
+    return photograph(tmp_path / "three.png", "3, hand 1, upright")
+
+
+@pytest.fixture
+def seven(tmp_path: Path) -> Path:
+    return photograph(tmp_path / "seven.jpg", "7, hand 1, upright", quality=80)
+
+
+def test_each_picture_gets_a_line(mnist: Mnist, three: Path, seven: Path) -> None:
+    code, out, err = mnist("predict", three, seven)
+    assert (code, err) == (0, "")
+    first, second = out.splitlines()
+    assert re.fullmatch(re.escape(f"{three}: 3  (output ") + r"[01]\.\d{3}; next \d: 0\.\d{3}\)", first)
+    assert second.startswith(f"{seven}: 7  ")
+
+
+def test_a_picture_comes_through_standard_input(mnist: Mnist, three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(three.read_bytes())))
+    code, out, _ = mnist("predict", "-")
+    assert (code, out[:6]) == (0, "-: 3  ")
+
+
+def test_json_holds_digit_and_outputs_or_the_error(mnist: Mnist, three: Path, tmp_path: Path) -> None:
+    code, out, err = mnist("predict", "--json", three, tmp_path / "nothing.png")
+    assert (code, err) == (1, "")
+    good, bad = json.loads(out)
+    assert (good["picture"], good["digit"]) == (str(three), 3)
+    assert np.argmax(good["outputs"]) == 3
+    assert sum(good["outputs"]) == pytest.approx(1, abs=1e-5)
+    assert bad == {"picture": str(tmp_path / "nothing.png"), "error": "No such file or directory"}
+
+
+def test_show_prints_the_28_lines_that_the_network_sees(mnist: Mnist, three: Path) -> None:
+    *lines, answer = mnist("predict", "--show", three).out.splitlines()
+    assert len(lines) == 28
+    assert sum(bool(line) for line in lines) == 20
+    assert answer.startswith(f"{three}: 3")
+
+
+def test_one_bad_picture_does_not_keep_the_others_from_being_read(mnist: Mnist, three: Path, tmp_path: Path) -> None:
+    blank, text, cut = tmp_path / "blank.png", tmp_path / "text.png", tmp_path / "cut.png"
+    Image.new("L", (1, 1), 255).save(blank)
+    text.write_text("no picture")
+    cut.write_bytes(three.read_bytes()[:300])
+    code, out, err = mnist("predict", blank, text, cut, tmp_path, three)
+    assert code == 1
+    assert out.startswith(f"{three}: 3  ")
+    errors = err.splitlines()
+    assert errors[0] == f"{blank}: there is no digit in it: nothing stands out from the paper"
+    assert errors[1] == f"{text}: it is not a picture in a format that Pillow reads"
+    assert errors[2].startswith(f"{cut}: the picture is damaged (")
+    assert errors[3] == f"{tmp_path}: Is a directory"
+    assert len(errors) == 4
+
+
+@pytest.mark.parametrize("command", [["predict", "three.png"], ["summary"]])
+def test_without_a_network_the_message_names_the_folder_and_the_ways_to_one(
+    command: list[str], mnist: Mnist, trained: TrainedProject
+) -> None:
+    code, out, err = mnist(*command, "--model", "models/none.safetensors")
+    assert (code, out) == (1, "")
+    assert err == (
+        f"error: models/none.safetensors: there is no trained network yet in {trained.root / 'models'}; "
+        "`dvc repro` makes one, --model names another file\n"
+    )
+
+
+def test_a_damaged_network_is_named(mnist: Mnist, trained: TrainedProject, three: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "model.safetensors"
+    damaged.write_bytes((trained.root / "models/model.safetensors").read_bytes()[:-1])
+    code, _, err = mnist("predict", three, "--model", damaged)
+    assert code == 1
+    assert err.startswith(f"error: {damaged}: is not a model of this project")
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["predict"], ["show"], ["show", "seven"], ["sumary"], ["predict", "--jsn", "x.png"]], ids=str
+)
+def test_wrong_usage_is_code_2(arguments: list[str], mnist: Mnist) -> None:
+    code, out, err = mnist(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("usage: mnist")
+
+
+def test_help_explains_the_exit_codes(mnist: Mnist) -> None:
+    for arguments in ([], ["predict"], ["show"]):
+        code, out, _ = mnist(*arguments, "--help")
+        assert code == 0
+        assert "exit codes: 0 all is well, 1 something could not be read" in out
+
+
+def test_the_summary_shows_layers_shapes_weights_and_recipe(mnist: Mnist) -> None:
+    code, out, _ = mnist("summary")
+    assert code == 0
+    rows = [line.split() for line in out.splitlines()]
+    assert ["1", "784", "x", "100", "0", "78,400", "relu"] in rows
+    assert ["3", "100", "x", "10", "0", "1,000", "softmax"] in rows
+    assert ["all", "89,400"] in rows
+    assert ["epochs", "3"] in rows
+    assert ["network.hidden", "[100,", "100]"] in rows
+
+
+def test_digits_of_the_data_are_shown_as_they_are(mnist: Mnist, trained: TrainedProject) -> None:
+    raw = trained.root / "data/raw"
+    digits = read_raw(raw / TRAIN_IMAGES, raw / TRAIN_LABELS)
+    code, out, _ = mnist("show", 7, 59_999)
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0] == f"image 7, labelled {digits.labels[7]}"
+    assert lines[29] == f"image 59999, labelled {digits.labels[59_999]}"
+    shown = np.array([[character != " " for character in line.ljust(56)[::2]] for line in lines[1:29]])
+    assert np.array_equal(shown, digits.images[7].reshape(28, 28) >= 52)
+
+
+@pytest.mark.parametrize("number", ["60000", "-1"])
+def test_an_image_that_is_not_there_is_named(number: str, mnist: Mnist) -> None:
+    code, out, err = mnist("show", "--", number)
+    assert (code, out) == (1, "")
+    assert err == f"error: there is no image {number}; the first one is 0 and the last one 59999\n"
+
+
+def test_without_data_the_message_names_the_command_that_brings_them(mnist: Mnist) -> None:
+    code, out, err = mnist("show", 7, "--data", "nowhere")
+    assert (code, out) == (1, "")
+    assert err == f"error: nowhere/{TRAIN_IMAGES}: is not there; `dvc repro download` brings it\n"
+
+
+def test_a_plain_terminal_gets_plain_letters_for_pictures_and_names(
+    trained: TrainedProject, three: Path, tmp_path: Path
+) -> None:
+    picture = shutil.copy(three, tmp_path / "trois é.png")
+    done = trained.mnist("predict", "--show", picture, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "##" in done.stdout
+    assert "trois \\xe9.png: 3" in done.stdout
+
+
+def test_a_closed_standard_input_is_an_error_of_that_picture(trained: TrainedProject) -> None:
+    command = ["bash", "-c", f"exec {sys.executable} -m mnist predict - <&-"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=trained.root, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"-: there is no standard input\n")
+
+
+@pytest.mark.parametrize("count", [1, 200])
+def test_a_reader_that_ends_early_causes_no_traceback(count: int, trained: TrainedProject) -> None:
+    command = [sys.executable, "-m", "mnist", "show", *map(str, range(count)), "--data", str(trained.root / "data/raw")]
+    reading, writing = os.pipe()
+    process = subprocess.Popen(command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    os.close(reading)
+    _, err = process.communicate()
+    assert (process.returncode, err) == (1, b"")
+
+
+def test_make_installs_the_command() -> None:
+    name = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert name == {"mnist": "mnist.cli:main"}
+    command = shutil.which("mnist", path=str(Path(sys.executable).parent))
+    assert command is not None, (
+        "`make` installs it; without make: pip install --no-deps --no-build-isolation --editable ."
+    )
+    done = subprocess.run([command, "--help"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("usage: mnist")
