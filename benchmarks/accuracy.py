@@ -74,8 +74,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=positive, default=10, help="how many, from 1 on (%(default)s)")
     arguments = parser.parse_args()
     with plain_errors("the same command starts over"):
-        seeds = [(seed,) for seed in range(1, arguments.seeds + 1)]
-        runs = take_turns(installed(LEARNERS), time_to_marks, seeds)
+        runs = take_turns(installed(LEARNERS), time_to_marks, [(seed + 1,) for seed in range(arguments.seeds)])
         heads = " | ".join(f"{mark:.2%}" for mark in MARKS)
         print(f"{describe_machine()}\n\n| who | to build and compile, s | {heads} |\n|---|---|{'---|' * len(MARKS)}")
         for who, own in runs.items():

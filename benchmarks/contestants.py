@@ -140,14 +140,13 @@ def race_jax(work: Work) -> Iterator[float]:
 def learn_jax(work: Work) -> Iterator[list[FloatArray]]:
     """Train with JAX, a chunk compiled into one loop; all chunks should have one size."""
     import jax  # noqa: PLC0415
-    import jax.numpy as jnp  # noqa: PLC0415
 
     state, step = build_jax(work)
     scan = jax.jit(lambda state, chunk: jax.lax.scan(step, state, chunk), donate_argnums=0)
-    learn = scan.lower(state, tuple(map(jnp.asarray, next(work.chunks())))).compile()
+    learn = scan.lower(state, tuple(map(jax.numpy.asarray, next(work.chunks())))).compile()
     yield [np.array(layer) for layer in state[0]]
     for chunk in work.chunks():
-        state, _ = learn(state, tuple(map(jnp.asarray, chunk)))
+        state, _ = learn(state, tuple(map(jax.numpy.asarray, chunk)))
         yield [np.array(layer) for layer in state[0]]
 
 
@@ -196,6 +195,7 @@ def race_notebook(work: Work) -> Iterator[float]:
     return notebook_epochs(work.prepared.training, np.random.default_rng(work.recipe.seed))
 
 
+# Name -> how it trains, and the package that it needs, as pip names it.
 RACERS: dict[str, tuple[Callable[[Work], Iterator[float]], str]] = {
     PROJECT: (Work.epochs, "numpy"),
     "its matrix products alone": (partial(race_products, as_training=True), "numpy"),
@@ -207,14 +207,12 @@ RACERS: dict[str, tuple[Callable[[Work], Iterator[float]], str]] = {
     "JAX, compiled": (race_jax, "jax"),
     "the notebook's loop": (race_notebook, "numpy"),
 }
-"""Name -> how it trains, and the package that it needs, as pip names it."""
 
 LEARNERS: dict[str, tuple[Callable[[Work], Iterator[list[FloatArray]]], str]] = {
     PROJECT: (learn_project, "numpy"),
     "PyTorch": (learn_torch, "torch"),
     "JAX, compiled": (learn_jax, "jax"),
 }
-"""The same."""
 
 
 def installed(contestants: Mapping[str, tuple[object, str]]) -> list[str]:

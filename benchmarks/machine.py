@@ -12,8 +12,8 @@ from mnist.fingerprint import describe_arithmetic, describe_blas
 def describe_machine() -> str:
     """Return processor, cores, kernels and versions in a line."""
     parts = [_processor(), f"{cores()} cores", f"Python {platform.python_version()}", describe_arithmetic()]
-    peers = ("torch", "jax", "scikit-learn")
-    return ", ".join([*parts, *(f"{name} {found}" for name in peers if (found := version(name)))])
+    parts += [f"{peer} {found}" for peer in ("torch", "jax", "scikit-learn") if (found := version(peer))]
+    return ", ".join(parts)
 
 
 def cores() -> int:

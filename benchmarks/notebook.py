@@ -9,8 +9,7 @@ from mnist.data.dataset import Dataset
 
 Array = NDArray[np.float64]
 
-BATCH = 100
-ETA, ALPHA = 0.01, 0.01
+BATCH, ETA, ALPHA = 100, 0.01, 0.01
 
 
 def sigmoid(x: Array) -> Array:

@@ -133,7 +133,7 @@ class Recipe(CheckedFile):
         return self.check(source, merge(self.model_dump(), changes))
 
     @property
-    def class_names(self) -> tuple[str, ...]:
+    def class_names(self) -> list[str]:
         """The names of the classes 0..9."""
         return DATASETS[self.data.dataset].class_names
 
@@ -156,13 +156,7 @@ class Recipe(CheckedFile):
         return NORMALIZERS[self.data.normalize](prepared.offset, prepared.scale)
 
     def start(self, prepared: Prepared) -> tuple[Training, Batches]:
-        """Return a training before its first epoch, and its batches.
-
-        Raises
-        ------
-        RecipeError
-            A batch is larger than the training set.
-        """
+        """Return a training before its first epoch, and its batches; raises RecipeError where a batch is too large."""
         if self.batch_size > len(prepared.training):
             raise RecipeError(
                 f"batch_size = {self.batch_size}: should be at most {len(prepared.training)}, the training images that "

@@ -4,6 +4,7 @@ Writes studies/results/ladder.csv and ladder.svg, and prints the table.
 """
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -41,28 +42,8 @@ def chart(summaries: list[Summary]) -> dict[str, Any]:
         }
         for summary in summaries
     ]
-    down = {"field": "rung", "type": "nominal", "sort": None, "title": None, "axis": {"labelFontSize": 13}}
-    across = {
-        "type": "quantitative",
-        "scale": {"type": "log", "nice": False, "padding": 20},
-        "title": "errors on the test images, % (logarithmic)",
-    }
-    text = {"type": "text", "align": "center", "dy": -10, "fontSize": 12}
-    return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-        "background": "white",
-        "width": 560,
-        "height": {"step": 32},
-        "data": {"values": rows},
-        "encoding": {"y": down},
-        "layer": [
-            {"mark": {"type": "rule", "color": "#9aa5b1", "strokeWidth": 4},
-             "encoding": {"x": across | {"field": "fewest"}, "x2": {"field": "most"}}},
-            {"mark": {"type": "point", "filled": True, "size": 90, "color": "#1f5fa8"},
-             "encoding": {"x": across | {"field": "errors"}}},
-            {"mark": text, "encoding": {"x": across | {"field": "errors"}, "text": {"field": "label"}}},
-        ],
-    }  # fmt: skip
+    specification: dict[str, Any] = json.loads(Path(__file__).with_suffix(".vl.json").read_text(encoding="utf-8"))
+    return specification | {"data": {"values": rows}}
 
 
 def main() -> None:

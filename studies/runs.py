@@ -149,6 +149,8 @@ def _measure(name: str, recipe: Recipe, test: bool) -> Run:
 def _follow_parent() -> None:
     """Leave Ctrl-C to the parent, and end when it is killed, not an hour later with a result for nobody."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The lock of tqdm's own choice is a semaphore of the system, which a terminated process would leave behind.
+    tqdm.set_lock(threading.RLock())
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

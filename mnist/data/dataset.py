@@ -50,14 +50,8 @@ class Dataset:
 def read_raw(images: Path, labels: Path) -> Dataset:
     """Return the digits of two IDX files.
 
-    Raises
-    ------
-    IdxError
-        One of them is not an IDX file.
-    DatasetError
-        The images are not 28 x 28, the counts differ, or a label is not a digit.
-    OSError
-        One of them cannot be read.
+    Raises DatasetError where the images are not 28 x 28, the counts differ, or a label is not a digit; IdxError where
+    a file is not IDX; OSError where it cannot be read.
     """
     pixels, digits = idx.read(images), idx.read(labels)
     if pixels.shape[1:] != (SIDE, SIDE):
@@ -73,24 +67,8 @@ def read_raw(images: Path, labels: Path) -> Dataset:
 def stratified_split(labels: ByteArray, count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Choose `count` images at random, each class in its share of the whole.
 
-    Parameters
-    ----------
-    labels : ByteArray, shape (images,)
-        The class of each image.
-    count : int
-        How many to choose; 0 is allowed.
-    rng : numpy.random.Generator
-        Chooses which.
-
-    Returns
-    -------
-    ndarray of bool, shape (images,)
-        True for the chosen images.
-
-    Raises
-    ------
-    DatasetError
-        Nothing would be left.
+    Takes the class of each image, shape (images,), and returns True for the chosen ones, in the same shape. Raises
+    DatasetError where nothing would be left.
     """
     if count >= len(labels):
         raise DatasetError(

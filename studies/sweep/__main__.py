@@ -2,8 +2,7 @@
 
 from mnist.errors import plain_errors
 
-if __name__ == "__main__":
-    with plain_errors():
-        from studies.sweep.run import main
+with plain_errors():
+    from studies.sweep.run import main
 
-        main()
+    main()

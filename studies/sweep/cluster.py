@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import dask
 import distributed
@@ -19,11 +19,8 @@ from mnist.data.dataset import Dataset
 from mnist.errors import MnistError
 from studies.sweep.trial import CODE, Leg
 
-Workers: TypeAlias = tuple[Client, Callable[[bool], None]]
-"""What reaches them, and what starts those again that have ended, given whether any is alive."""
-
-# Seconds that a cluster has to answer, and a worker to start; and how many starts without one alive are too many.
-_PATIENCE, _STARTS = 60, 20
+PATIENCE = 60
+"""Seconds that a cluster has to answer, and that a worker has to start, which takes one or two."""
 
 # What goes wrong is reported by the sweep: Dask's own log lines would tear the progress bar.
 logging.getLogger("distributed").setLevel(logging.CRITICAL)
@@ -68,11 +65,11 @@ def run_leg(topic: str, leg: str, limit: float, work: Callable[..., Leg], *argum
 
 
 @contextmanager
-def local(count: int, log: Path, digits: Dataset) -> Iterator[Workers]:
-    """Run worker processes on this machine for the time of the block.
+def local(count: int, log: Path, digits: Dataset) -> Iterator[tuple[Client, Callable[[], None]]]:
+    """Run workers on this machine for the time of the block: yield the client, and a function that restarts dead ones.
 
-    They and the scheduler listen on the loopback device only, and, since other users of the machine could reach that,
-    speak TLS with certificates that are in no file.
+    All listen on the loopback device only, and, since other users of the machine could reach that, speak TLS with
+    certificates that are in no file.
     """
     security = Security.temporary()
     tls = security.get_tls_config_for_role("worker")
@@ -80,20 +77,13 @@ def local(count: int, log: Path, digits: Dataset) -> Iterator[Workers]:
     serialized, path = dask.config.serialize({"distributed": config}), os.pathsep.join(sys.path)
     environment = os.environ | {"DASK_INTERNAL_INHERIT_CONFIG": serialized, "PYTHONPATH": path}
     processes: list[subprocess.Popen[bytes]] = []
-    starts = 0
 
-    def restart(alive: bool) -> None:
-        nonlocal starts
-        starts = 0 if alive else starts
+    def restart() -> None:
         processes[:] = [process for process in processes if process.poll() is None]
         while len(processes) < count:
-            if (starts := starts + 1) > _STARTS + count:
-                raise ClusterError(f"the worker processes end as soon as they start; {log} says why")
-            command = [
-                sys.executable, "-m", "distributed.cli.dask_worker", cluster.scheduler_address, "--host", "127.0.0.1",
-                "--no-nanny", "--nthreads", "1", "--memory-limit", "0", "--preload", __name__, "--no-dashboard",
-                "--death-timeout", f"{_PATIENCE}",
-            ]  # fmt: skip
+            command = [sys.executable, "-m", "distributed.cli.dask_worker", cluster.scheduler_address]
+            command += ["--host", "127.0.0.1", "--no-nanny", "--nthreads", "1", "--memory-limit", "0", "--no-dashboard"]
+            command += ["--preload", __name__, "--death-timeout", str(PATIENCE)]
             with log.open("ab") as file:
                 # A session of its own: Ctrl-C in a terminal reaches this process, which ends the workers, and not them.
                 options: dict[str, Any] = {"stdout": file, "stderr": file, "start_new_session": True}
@@ -116,13 +106,12 @@ def local(count: int, log: Path, digits: Dataset) -> Iterator[Workers]:
 
 
 @contextmanager
-def remote(address: str, digits: Dataset) -> Iterator[Workers]:
+def remote(address: str, digits: Dataset) -> Iterator[tuple[Client, Callable[[], None]]]:
     """Use the workers of a scheduler, with the certificates that Dask's configuration names; raises ClusterError."""
     try:
-        client = Client(address, timeout=_PATIENCE)
-        client.wait_for_workers(1, _PATIENCE)
+        client = Client(address, timeout=PATIENCE)
         client.register_plugin(Images(digits))
     except (OSError, ValueError, TypeError) as error:
-        raise ClusterError(f"{address}: no scheduler with workers can be reached: {error}") from error
+        raise ClusterError(f"{address}: no scheduler of Dask can be reached: {error}") from error
     with client:
-        yield client, lambda _: None
+        yield client, lambda: None

@@ -1,6 +1,5 @@
 """What a sweep leaves: a line for every trial, the best one as an overlay, a picture, and commands for DVC."""
 
-import json
 import shlex
 from operator import attrgetter
 from typing import Any
@@ -13,6 +12,7 @@ from mnist.checked import Keys
 from mnist.files import encode_csv
 from mnist.recipe import Recipe
 from report.charts import draw_chart
+from studies.grid import exp_words
 from studies.sweep.space import Space, nest
 from studies.sweep.study import state_of
 
@@ -35,21 +35,13 @@ def describe(trial: FrozenTrial, space: Space) -> str:
 
 def differences(recipe: Recipe, default: Recipe) -> dict[str, Any]:
     """Return the values in which a recipe differs from params.yaml, by `group.key`."""
-    values = {name: attrgetter(name)(recipe) for name in Recipe.fields()}
-    return {
-        name: value
-        for name, value in values.items()
-        if not isinstance(value, Keys) and value != attrgetter(name)(default)
-    }
+    pairs = {name: (attrgetter(name)(recipe), attrgetter(name)(default)) for name in Recipe.fields()}
+    return {name: new for name, (new, old) in pairs.items() if new != old and not isinstance(new, Keys)}
 
 
 def exp_command(recipe: Recipe, default: Recipe) -> str:
     """Return what makes a DVC experiment of a recipe."""
-    words = ["dvc", "exp", "run"]
-    for name, value in differences(recipe, default).items():
-        text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
-        words += ["-S", f"{name}={text}"]
-    return shlex.join(words)
+    return shlex.join(["dvc", "exp", "run", *exp_words(differences(recipe, default))])
 
 
 def encode_results(trials: list[FrozenTrial], best: FrozenTrial, space: Space, default: Recipe) -> dict[str, bytes]:
@@ -76,25 +68,22 @@ def _chart(trials: list[FrozenTrial], best: FrozenTrial, space: Space) -> dict[s
     """Return a Vega-Lite chart: the errors on the validation images over each hyperparameter, the best trial in red."""
     points = [
         {name: str(value) if isinstance(value, list) else value for name, value in space.values(trial.params).items()}
-        # Equal values lie side by side, spread evenly by the golden ratio.
-        | {"errors": 100 - 100 * trial.user_attrs["accuracy"], "beside": 0.618034 * trial.number % 1}
-        | {"epochs": trial.user_attrs["epochs"], "best": trial is best}
+        | {
+            "errors": 100 - 100 * trial.user_attrs["accuracy"],
+            "epochs": trial.user_attrs["epochs"],
+            "best": trial is best,
+        }
         for trial in sorted(trials, key=lambda trial: trial is best)
         if "accuracy" in trial.user_attrs
     ]
-    scale, title = {"type": "symlog", "zero": False}, "errors on the validation images, %"
-    red = {"condition": {"test": "datum.best", "value": "#c8321e"}}
-    encoding = {
-        "y": {"field": "errors", "type": "quantitative", "scale": scale, "title": title},
-        "color": red | {"field": "epochs", "type": "ordinal", "scale": {"scheme": "blues"}, "title": "epochs trained"},
-        "size": {"condition": {"test": "datum.best", "value": 160}, "value": 50},
-    }
+    y = {"field": "errors", "title": "errors on the validation images, %", "scale": {"type": "symlog", "zero": False}}
+    color = {"field": "epochs", "type": "ordinal", "scale": {"scheme": "blues"}, "title": "epochs trained"}
+    color |= {"condition": {"test": "datum.best", "value": "#c8321e"}}
     panels = []
     for name, axis in space.axes.items():
         x: dict[str, Any] = {"field": name.replace(".", "\\."), "title": name, "type": "ordinal"}
-        across: dict[str, Any] = {"xOffset": {"field": "beside", "type": "quantitative"}}
         if not isinstance(axis, CategoricalDistribution):
             x |= {"type": "quantitative", "scale": {"type": "log" if axis.log else "linear", "zero": False}}
-            across = {}
-        panels.append({"width": 200, "height": 240, "mark": "circle", "encoding": encoding | across | {"x": x}})
+        encoding = {"x": x, "y": y | {"type": "quantitative"}, "color": color, "size": {"value": 70}}
+        panels.append({"width": 200, "height": 240, "mark": "circle", "encoding": encoding})
     return {"background": "white", "data": {"values": points}, "hconcat": panels}

@@ -9,10 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import distributed
 import filelock
@@ -29,14 +28,16 @@ from mnist.files import save
 from mnist.fingerprint import fingerprint
 from mnist.recipe import PARAMS, Recipe
 from stages.pipeline import RAW
-from studies.sweep.cluster import ClusterError, Workers, local, remote, run_leg
+from studies.sweep.cluster import PATIENCE, ClusterError, local, remote, run_leg
 from studies.sweep.results import best_of, describe, encode_results, exp_command
 from studies.sweep.space import Space
 from studies.sweep.study import Study, state_of
 from studies.sweep.trial import Leg, advance
 
+Restart: TypeAlias = Callable[[], None]
+
 SPACE = Path("studies/spaces/training.yaml")
-KEPT = Path(".studies/sweep")
+KEPT, LOG = Path(".studies/sweep"), "workers.log"
 
 # Seconds between two looks at what has ended; and how many workers may die in a leg of a trial.
 _TICK, _DEATHS = 0.25, 4
@@ -44,110 +45,102 @@ _TICK, _DEATHS = 0.25, 4
 _LOST = (CommClosedError, ConnectionError, TimeoutError, CancelledError)
 
 
-@dataclass
 class Sweep:
-    """What is tried, the folder that keeps the journal and unfinished trainings, and what a worker does for a leg."""
+    """A sweep of a space, whose folder keeps its journal and unfinished trainings; `work` is done for a leg."""
 
-    space: Space
-    folder: Path
-    work: Callable[..., Leg] = advance
-    _running: dict[Future[Leg], tuple[optuna.Trial, int]] = field(default_factory=dict)
-    _starts: dict[str, float] = field(default_factory=dict)
+    def __init__(self, space: Space, folder: Path, work: Callable[..., Leg] = advance) -> None:
+        self._space, self._folder, self._work = space, folder, work
+        self._running: dict[Future[Leg], tuple[optuna.Trial, float, int]] = {}
+        self._starts: dict[str, float] = {}
 
-    def run(self, connect: Callable[[], AbstractContextManager[Workers]]) -> list[FrozenTrial]:
+    def run(self, connect: Callable[[], AbstractContextManager[tuple[Client, Restart]]]) -> list[FrozenTrial]:
         """Run all trials, or what is left of them, and return them; raises ClusterError and DamagedFileError."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(self.folder / "lock"):
-            study = self._study = Study(self.folder / "journal.log", self.space)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(self._folder / "lock"):
+            study = self._study = Study(self._folder / "journal.log", self._space)
             ended = [trial for trial in study.trials() if state_of(trial) != "running"]
             # disable=None: no bar where nobody looks, as in a log file.
-            with tqdm(total=self.space.trials, initial=len(ended), unit=" trials", disable=None) as bar:
-                bar.write(f"resumes after {len(ended)} trials" if ended else f"{self.space.trials} trials")
-                while len(ended) < self.space.trials:
+            with tqdm(total=self._space.trials, initial=len(ended), unit=" trials", disable=None) as bar:
+                bar.write(f"resumes after {len(ended)} trials" if ended else f"{self._space.trials} trials")
+                while len(ended) < self._space.trials:
                     try:
                         with connect() as (client, restart):
                             for number in self._drive(client, restart):
                                 ended.append(trial := study.trials()[number])
-                                best = best_of(ended, self.space)
+                                best = best_of(ended, self._space)
                                 if trial is best or "reason" in trial.user_attrs:
-                                    bar.write(f"{state_of(trial)}: {describe(trial, self.space)}")
-                                bar.set_postfix_str(
-                                    f"best: {describe(best, self.space)}" if best else "", refresh=False
-                                )
+                                    bar.write(f"{state_of(trial)}: {describe(trial, self._space)}")
+                                bar.set_postfix_str(f"best: {describe(best, self._space)}" if best else "")
                                 bar.update()
                     except _LOST as error:
                         bar.write(f"the scheduler has gone away ({error}); looking for it again")
             return study.trials()
 
-    def _drive(self, client: Client, restart: Callable[[bool], None]) -> Iterator[int]:
+    def _drive(self, client: Client, restart: Restart) -> Iterator[int]:
         """Keep the workers busy until all trials have ended, and yield the number of each when it has."""
         self._client, self._topic = client, f"sweep-{uuid.uuid4().hex}"
         client.subscribe_topic(self._topic, lambda event: self._starts.update({event[1]: event[0]}))
         self._running.clear()
-        left = self._study.unfinished()
-        while self._running or left or len(self._study.trials()) < self.space.trials:
-            workers = len(client.nthreads())
-            restart(workers > 0)
+        left, alive = self._study.unfinished(), time.monotonic()
+        while self._running or left or len(self._study.trials()) < self._space.trials:
+            restart()
+            if workers := len(client.nthreads()):
+                alive = time.monotonic()
+            elif time.monotonic() - alive > PATIENCE:
+                raise ClusterError(
+                    f"no worker could be started; {self._folder / LOG} says why, or the cluster's own log"
+                )
             while len(self._running) < workers and (trial := left.pop(0) if left else self._study.ask()):
                 self._start(trial)
-            for future in self._wait():
-                trial, deaths = self._running.pop(future)
-                if self._end(future, trial, deaths):
-                    yield trial.number
+            ended: set[Future[Leg]] = set()
+            if self._running:
+                with suppress(TimeoutError):
+                    ended = distributed.wait(list(self._running), timeout=_TICK, return_when="FIRST_COMPLETED").done
+            else:
+                time.sleep(_TICK)
+            if client.status != "running":
+                raise CommClosedError(client.status)
+            yield from (number for future in ended if (number := self._end(future)) is not None)
 
     def _start(self, trial: optuna.Trial, deaths: int = 0) -> None:
+        """Have a worker run a trial up to its next rung."""
         state = path.read_bytes() if (path := self._state(trial)).exists() else None
-        rung = next(rung for rung in self.space.rungs if rung > trial.user_attrs.get("epochs", 0))
+        rung = next(rung for rung in self._space.rungs if rung > trial.user_attrs.get("epochs", 0))
+        limit = max(0.1, self._space.settings.time_limit - trial.user_attrs.get("seconds", 0))
         # By the first part of the name the scheduler knows that these are of one kind, and how long they take.
-        name, limit = f"leg-{uuid.uuid4().hex}", self._limit(trial)
-        leg: Any = self._topic, name, limit, self.work, self.space.recipe_of(trial.params), state, rung
-        self._running[self._client.submit(run_leg, *leg, key=name, pure=False)] = trial, deaths
+        name = f"leg-{uuid.uuid4().hex}"
+        leg: Any = self._topic, name, limit, self._work, self._space.recipe_of(trial.params), state, rung
+        self._running[self._client.submit(run_leg, *leg, key=name, pure=False)] = trial, limit, deaths
 
-    def _wait(self) -> set[Future[Leg]]:
-        """Wait a moment, and return the legs that have ended."""
-        ended: set[Future[Leg]] = set()
-        if self._running:
-            with suppress(TimeoutError):
-                ended = distributed.wait(list(self._running), timeout=_TICK, return_when="FIRST_COMPLETED").done
-        else:
-            time.sleep(_TICK)
-        if self._client.status != "running":
-            raise CommClosedError(self._client.status)
-        return ended
-
-    def _end(self, future: Future[Leg], trial: optuna.Trial, deaths: int) -> bool:
-        """Record how a leg has ended, and return whether it was the last one of its trial."""
+    def _end(self, future: Future[Leg]) -> int | None:
+        """Record how a leg has ended, and return the number of its trial if that was the last one."""
+        trial, limit, deaths = self._running.pop(future)
         seconds = time.time() - self._starts.pop(str(future.key), float("inf"))
         try:
-            leg = future.result()
+            if self._study.report(trial, leg := future.result()):
+                save({self._state(trial): leg.state})
+                self._start(trial)
+                return None
         except KilledWorker:
-            # The start is by the scheduler's clock, which may differ a little from this machine's.
-            if seconds >= 0.95 * self._limit(trial):
-                limit = self.space.settings.time_limit
-                self._study.fail(trial, "timed out", f"stopped after {limit:g} s; the log of the worker shows where")
+            # It started by the scheduler's clock, which may differ a little from this machine's.
+            if seconds >= 0.95 * limit:
+                reason = f"stopped after {self._space.settings.time_limit:g} s; the log of the worker shows where"
+                self._study.fail(trial, "timed out", reason)
             elif deaths + 1 < _DEATHS:
                 self._start(trial, deaths + 1)
-                return False
+                return None
             else:
                 self._study.fail(trial, "failed", f"{_DEATHS} workers that ran it died; memory may not suffice")
-        except (ClusterError, *_LOST):
+        except (ClusterError, OSError, CancelledError):
             raise
         except Exception as error:  # noqa: BLE001 (whatever is wrong with one trial, the others go on)
             kind = "" if isinstance(error, MnistError | ArithmeticError) else f"{type(error).__name__}: "
             self._study.fail(trial, "failed", f"{kind}{error}")
-        else:
-            if self._study.report(trial, leg):
-                save({self._state(trial): leg.state})
-                self._start(trial)
-                return False
         self._state(trial).unlink(missing_ok=True)
-        return True
-
-    def _limit(self, trial: optuna.Trial) -> float:
-        return max(0.1, float(self.space.settings.time_limit - trial.user_attrs.get("seconds", 0)))
+        return trial.number
 
     def _state(self, trial: optuna.Trial) -> Path:
-        return self.folder / f"{trial.number}.safetensors"
+        return self._folder / f"{trial.number}.safetensors"
 
 
 def main() -> None:
@@ -175,7 +168,7 @@ def main() -> None:
     settings = space.settings.model_dump_json(exclude={"trials"})
     name = hashlib.sha256(f"{settings} {fingerprint(space.recipe, [*code, *files])}".encode()).hexdigest()[:16]
     folder = KEPT / arguments.space.stem
-    here = partial(local, arguments.workers, folder / name / "workers.log", digits)
+    here = partial(local, arguments.workers, folder / name / LOG, digits)
     trials = Sweep(space, folder / name).run(partial(remote, address, digits) if address else here)
 
     epochs = sum(trial.user_attrs.get("epochs", 0) for trial in trials)

@@ -18,12 +18,11 @@ from mnist.checked import CheckedFile, Count, Number, RecipeError, merge, shorte
 from mnist.data.dataset import Dataset
 from mnist.recipe import Recipe
 
-LIMIT = 10_000
-"""No sweep has more trials."""
-
 Axis: TypeAlias = CategoricalDistribution | FloatDistribution | IntDistribution
 """What a hyperparameter may be: one of some values, in Optuna's form as JSON, or a number of a range."""
 
+# No sweep has more trials.
+_LIMIT = 10_000
 # Trials are compared by the same images, after the same number of epochs.
 _SHARED = ("seed", "epochs", "data.dataset", "data.validation")
 
@@ -33,7 +32,7 @@ class Settings(CheckedFile):
 
     recipe: str = Field(min_length=1, description="file of the hyperparameters that all trials share")
     method: Literal["grid", "random", "tpe"] = Field(description="every combination; random; like the best so far")
-    trials: Count = Field(ge=1, le=LIMIT, description="how many at most")
+    trials: Count = Field(ge=1, le=_LIMIT, description="how many at most")
     epochs: Count = Field(ge=1, le=1_000_000, description="of a complete training, which its schedule spans")
     objective: Literal["validation_accuracy", "validation_loss"] = Field(description="what trials are compared by")
     halving: Count = Field(ge=0, description="one trial of so many continues from each rung; 0: all of them do")
@@ -61,17 +60,14 @@ class Space:
         recipe = Recipe.load_overlay(Path(settings.recipe)).changed(path, {"epochs": settings.epochs})
         if not recipe.data.validation:
             raise RecipeError(f"{settings.recipe}:\n  data.validation = 0: trials are compared by validation images")
-        prepared = recipe.prepare(digits)
+        where, prepared = f"{path}, space", recipe.prepare(digits)
 
         def read(name: str, value: object) -> Any:
             """Return a value of the space as a recipe reads it, such as 0.01 for "1e-2"; a training starts from it."""
-            changed = recipe.changed(f"{path}, space", nest({name: value}))
-            changed.start(prepared)
+            (changed := recipe.changed(where, nest({name: value}))).start(prepared)
             return attrgetter(name)(changed)
 
-        axes = {
-            name: _axis(f"{path}, space", name, value, partial(read, name)) for name, value in settings.space.items()
-        }
+        axes = {name: _axis(where, name, value, partial(read, name)) for name, value in settings.space.items()}
         grid = _grid(path, settings, axes, recipe.seed) if settings.method == "grid" else None
         space = cls(settings, recipe, axes, grid, settings.trials if grid is None else len(grid))
         for point in grid or []:
@@ -102,35 +98,31 @@ def nest(values: dict[str, Any]) -> dict[str, Any]:
 
 def _axis(where: str, name: str, value: Any, read: Callable[[object], Any]) -> Axis:
     """Return what a hyperparameter may be."""
-
-    def fail(fault: str) -> RecipeError:
-        return RecipeError(f"{where}:\n  {name} = {shorten(value)}: {fault}")
-
-    if name in _SHARED:
-        raise fail("cannot be tried: all trials have the same; set it in the recipe, or as epochs beside `space`")
-    if any(key.startswith(f"{name}.") for key in Recipe.fields()):
-        raise fail(f"is a group; name a key of it, as in `{name}.KEY: [...]`")
+    wrong = f"{where}:\n  {name} = {shorten(value)}: "
+    if name in _SHARED or any(key.startswith(f"{name}.") for key in Recipe.fields()):
+        raise RecipeError(f"{wrong}cannot be tried: all trials share {', '.join(_SHARED)}; of a group name a key")
     if isinstance(value, list):
         choices = [json.dumps(read(single)) for single in value]
         if not choices or len(set(choices)) < len(choices):
-            raise fail("should be a list of different values")
+            raise RecipeError(f"{wrong}should be a list of different values")
         return CategoricalDistribution(choices)
     if not isinstance(value, dict) or not {"low", "high"} <= set(value) <= {"low", "high", "log"}:
-        raise fail("should be a list of values, or {low: ..., high: ...}, with log: true or without")
+        raise RecipeError(f"{wrong}should be a list, or {{low: ..., high: ...}} with log: true or without")
     low, high, log = read(value["low"]), read(value["high"]), value.get("log", False)
-    if any(isinstance(end, bool) or not isinstance(end, int | float) for end in (low, high)):
-        raise fail("only a number has a range; list the values")
-    if not isinstance(log, bool) or not low < high or (log and low <= 0):
-        raise fail("low should be below high, log true or false, and low above 0 where log is true")
+    numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
+    if not numbers or not isinstance(log, bool) or not low < high or (log and low <= 0):
+        raise RecipeError(f"{wrong}a range has numbers, low below high, and low above 0 where log is true")
     return IntDistribution(low, high, log) if isinstance(low, int) else FloatDistribution(low, high, log)
 
 
 def _grid(path: Path, settings: Settings, axes: dict[str, Axis], seed: int) -> list[dict[str, Any]]:
     """Return the points of a grid, shuffled: with more trials the first ones stay the same."""
     lists = {name: axis.choices for name, axis in axes.items() if isinstance(axis, CategoricalDistribution)}
-    if ranges := axes.keys() - lists.keys():
-        raise RecipeError(f"{path}, space:\n  {', '.join(sorted(ranges))}: a grid has lists; or set method: random")
-    if (size := math.prod(map(len, lists.values()))) > LIMIT:
-        raise RecipeError(f"{path}:\n  the grid has {size:,} points, more than {LIMIT:,}; set method: random")
+    if len(lists) < len(axes):
+        raise RecipeError(
+            f"{path}, space:\n  {', '.join(axes.keys() - lists)}: a grid has lists; or set method: random"
+        )
+    if (size := math.prod(map(len, lists.values()))) > _LIMIT:
+        raise RecipeError(f"{path}:\n  the grid has {size:,} points, more than {_LIMIT:,}; set method: random")
     points = [dict(zip(lists, point, strict=True)) for point in itertools.product(*lists.values())]
     return [points[place] for place in np.random.default_rng(seed).permutation(size)[: settings.trials]]

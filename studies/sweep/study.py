@@ -27,15 +27,14 @@ class Journal(BaseJournalBackend):
 
     def __init__(self, path: Path) -> None:
         path.touch()
-        self._path, self._sum = path, 0
-        self._logs: list[dict[str, Any]] = []
-        self._pending: list[dict[str, Any]] = []
+        self._path, self._logs, self._saved, self._sum = path, list[dict[str, Any]](), 0, 0
         *lines, torn = path.read_bytes().split(b"\n")
         for number, line in enumerate(lines, start=1):
             self._sum = zlib.crc32(text := line[9:], self._sum)
             if line[:9] != b"%08x " % self._sum:
                 raise DamagedFileError(f"{path}: line {number} is damaged; delete the file to begin the sweep anew")
             self._logs += json.loads(text)
+        self._saved = len(self._logs)
         os.truncate(path, path.stat().st_size - len(torn))
 
     def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
@@ -45,13 +44,11 @@ class Journal(BaseJournalBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Add entries, which are on disk after `commit`."""
         self._logs += logs
-        self._pending += logs
 
     def commit(self) -> None:
         """Bring all new entries to disk as one line."""
-        text = json.dumps(self._pending).encode()
-        self._pending.clear()
-        self._sum = zlib.crc32(text, self._sum)
+        text = json.dumps(self._logs[self._saved :]).encode()
+        self._saved, self._sum = len(self._logs), zlib.crc32(text, self._sum)
         with self._path.open("ab") as file:
             file.write(b"%08x %s\n" % (self._sum, text))
             file.flush()

@@ -1,4 +1,4 @@
-"""Batches: which images an epoch has and in what order, deformed anew, whatever is prepared at a time."""
+"""Batches: every image once or in file order, deformed anew in each epoch, whatever the size of a chunk."""
 
 import threading
 from collections.abc import Iterator

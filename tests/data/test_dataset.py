@@ -75,7 +75,7 @@ def test_a_raw_file_that_is_cut_off_is_rejected(tmp_path: Path) -> None:
         read_raw(images, labels)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(SOME_LABELS, st.data())
 def test_a_split_chooses_the_exact_count_and_the_share_of_each_class(labels: ByteArray, data: st.DataObject) -> None:
     count = data.draw(st.integers(0, len(labels) - 1))

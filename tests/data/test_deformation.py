@@ -94,6 +94,8 @@ def test_moves_are_uniform_up_to_their_bound(changes: dict[str, float], row: flo
         assert np.abs(moved[:, axis]).max() <= bound + 1e-12
         np.testing.assert_allclose(np.abs(moved[:, axis]).mean(), bound / 2, rtol=0.05)
         np.testing.assert_allclose(moved[:, axis].mean(), 0, atol=0.05 * max(bound, 1))
+    if row:
+        assert abs(np.corrcoef(moved.T)[0, 1]) < 0.1
 
 
 def test_rotations_turn_all_points_by_one_angle_that_is_uniform_up_to_its_bound() -> None:

@@ -13,7 +13,7 @@ from mnist.data.published import DATASETS, Publication, RawFile
 from mnist.data.sources import Source, SourceError
 
 CONTENT = {"images": bytes(4) + bytes(range(100)) * 600, "labels": bytes(4) + bytes(range(10)) * 8}
-# What another data set has under the same names and of the same sizes.
+# Another data set has files of the same names and sizes.
 OTHER = {name: data[:-1] + b"\1" for name, data in CONTENT.items()}
 PACKED = {name: gzip.compress(data) for name, data in CONTENT.items()}
 PUBLISHED = {

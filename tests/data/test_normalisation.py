@@ -9,7 +9,7 @@ from tests.helpers import TABLES
 NORMALIZERS = TABLES["data.normalize"]
 
 IMAGES = np.random.default_rng(0).integers(0, 200, (30, 784), dtype=np.uint8)
-# What training images become.
+# The training images after each of them.
 DEFINITIONS = {"unit": IMAGES / 255, "standardize": (IMAGES - IMAGES.mean()) / IMAGES.std()}
 
 

@@ -1,4 +1,4 @@
-"""The published data sets: complete, and told apart by the digests of their files."""
+"""The published data sets: complete, and distinguished by the digests of their files."""
 
 from hashlib import sha256
 from pathlib import Path

@@ -63,3 +63,8 @@ def test_an_extreme_z_gives_the_exact_limit(name: str, dtype: str) -> None:
     assert found.dtype == dtype
     np.testing.assert_array_equal(found, [delta])
     np.testing.assert_array_equal(z, np.array(EXTREME, dtype))
+
+
+def test_the_loss_of_a_right_answer_is_small_and_not_rounded_to_0() -> None:
+    value = binary_cross_entropy.value(np.array([[40.0, -40.0]]), np.array([[1.0, 0.0]]))
+    assert value == pytest.approx(2 * math.exp(-40), rel=1e-9, abs=0)

@@ -155,3 +155,17 @@ def test_divergence_in_the_last_update_is_found(loss: Loss, validation: list[Bat
     diverging = training(network, eta=lambda _: 1e20, epochs=1, loss=loss)
     with pytest.raises(DivergedError, match="diverged in epoch 1"):
         list(diverging.run(Chunks([(IMAGES.astype("f4"), TARGETS.astype("f4"))]), validation))
+
+
+def test_a_weight_that_is_not_finite_is_found_where_no_loss_shows_it() -> None:
+    class Breaking:
+        state: dict[str, FloatArray]
+
+        def step(self, *_: Any) -> None:
+            # The unit that it leads to is never active again.
+            network.weights[0][:, 0] = -np.inf
+
+    network = Network((4, 5, 3), relu, softmax, dtype="float64")
+    images: list[Batch] = [(np.abs(IMAGES), TARGETS)]
+    with pytest.raises(DivergedError, match="diverged in epoch 1"):
+        list(training(network, Breaking(), epochs=1).run(Chunks(images), images))

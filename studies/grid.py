@@ -1,0 +1,60 @@
+"""`dvc exp run -S` for every combination of lists, `python -m studies.grid eta=0.05,0.1 alpha=0,0.5`.
+
+An experiment that is there already is skipped; after a failure the others go on.
+"""
+
+import argparse
+import hashlib
+import itertools
+import json
+import subprocess
+import sys
+from typing import Any
+
+import yaml
+
+from mnist.checked import RecipeError
+from mnist.errors import MnistError, plain_errors
+from mnist.recipe import PARAMS, Recipe
+from studies.sweep.space import nest
+
+_TABLE = ("--no-pager", "--only-changed", "--sort-by", "validation.accuracy", "--sort-order", "desc")
+
+
+def exp_words(changes: dict[str, Any]) -> list[str]:
+    """Return the words after `dvc exp run` that make these changes, by `group.key`, to params.yaml."""
+    texts = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in changes.items()]
+    return [word for text in texts for word in ("-S", text.replace(", ", ","))]
+
+
+def combinations(texts: list[str]) -> list[dict[str, Any]]:
+    """Return the changes of each experiment; raises RecipeError where one is no list."""
+    lists = {}
+    for name, _, values in (text.partition("=") for text in texts):
+        try:
+            lists[name] = yaml.safe_load(f"[{values}]")
+        except (yaml.YAMLError, ValueError):
+            lists[name] = None
+        if not lists[name]:
+            raise RecipeError(f"{name}={values}: should be key=value,value")
+    return [dict(zip(lists, point, strict=True)) for point in itertools.product(*lists.values())]
+
+
+def run(*words: str, **options: Any) -> "subprocess.CompletedProcess[str]":
+    """Run `dvc exp`."""
+    return subprocess.run([sys.executable, "-m", "dvc", "exp", *words], check=False, text=True, **options)  # noqa: S603
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m studies.grid", description=__doc__)
+    parser.add_argument("lists", nargs="+", metavar="KEY=VALUE,VALUE", help="such as network.bias=true,false")
+    with plain_errors():
+        default, points = Recipe.load(PARAMS), combinations(parser.parse_args().lists)
+        recipes = [default.changed("an experiment", nest(point)).model_dump_json() for point in points]
+        names = [f"grid-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}" for recipe in recipes]
+        there = run("list", "--name-only", stdout=subprocess.PIPE).stdout.split()
+        new = [(name, point) for name, point in zip(names, points, strict=True) if name not in there]
+        # In a folder of its own each: the workspace stays as it is.
+        failed = [name for name, point in new if run("run", "--temp", "--name", name, *exp_words(point)).returncode]
+        if run("show", *_TABLE).returncode or failed:
+            raise MnistError(f"{len(failed)} of {len(points)} experiments failed: {', '.join(failed)}")
