@@ -53,12 +53,10 @@ torture: setup
 # Speed beside other libraries (`pip install torch jax scikit-learn`), ten minutes.
 bench: setup
 	$(BIN)/python -m benchmarks.race
-	$(BIN)/python -m benchmarks.race --cores 1
+	taskset -c 0 $(BIN)/python -m benchmarks.race
 	$(BIN)/python -m benchmarks.race --batch-size 1000
 	OPENBLAS_CORETYPE=Haswell $(BIN)/python -m benchmarks.race
 	$(BIN)/python -m benchmarks.accuracy
-	$(BIN)/python -m benchmarks.deforming
-	$(BIN)/python -m benchmarks.cold
 
 # The exact versions that the environment holds, for every Python and system; needs uv.
 constraints:

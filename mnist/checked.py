@@ -78,13 +78,7 @@ class CheckedFile(Keys):
 
     @classmethod
     def check(cls, source: object, values: dict[str, Any]) -> Self:
-        """Return the model of `values`.
-
-        Raises
-        ------
-        RecipeError
-            A value is missing or not allowed; the text names `source` and lists every fault.
-        """
+        """Return the model of `values`; raises RecipeError, which names `source` and lists every fault."""
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -137,10 +131,7 @@ class _Loader(yaml.SafeLoader):
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the lines of `key: value` that a YAML file holds.
 
-    Raises
-    ------
-    RecipeError
-        The file is missing, is not YAML, has a key twice, or holds something else.
+    Raises RecipeError where the file is missing, is not YAML, has a key twice, or holds something else.
     """
     try:
         values = yaml.load(path.read_bytes(), _Loader)  # noqa: S506 (a safe one)
@@ -163,6 +154,14 @@ def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
         both_groups = isinstance(change, dict) and isinstance(values.get(key), dict)
         merged[key] = merge(values[key], change) if both_groups else change
     return merged
+
+
+def flatten(table: object) -> dict[str, Any]:
+    """Return a table of values and groups as one table, the keys of a group as `group.key`; empty where it is none."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items() if isinstance(table, dict) else ():
+        flat |= {f"{key}.{inner}": part for inner, part in value.items()} if isinstance(value, dict) else {key: value}
+    return flat
 
 
 def shorten(value: object) -> str:

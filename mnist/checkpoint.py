@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,6 @@ from mnist.nn.training import Epoch, Training
 _PAUSE = 2.0
 _SHARE = 0.01
 
-# Seconds after which the files of a training count as given up.
-_KEPT = 30 * 24 * 60 * 60.0
-
 
 def encode_checkpoint(training: Training, batches: Batches) -> bytes:
     """Return the file of all that a training, between two epochs, continues from."""
@@ -41,12 +38,8 @@ def encode_checkpoint(training: Training, batches: Batches) -> bytes:
 def restore_checkpoint(path: Path, training: Training, batches: Batches) -> None:
     """Bring a training that has just begun to where the one was that `encode_checkpoint` made a file of.
 
-    Raises
-    ------
-    ModelFileError
-        The file is damaged, or belongs to another network or optimizer; nothing is changed then.
-    OSError
-        It cannot be read.
+    Raises ModelFileError where the file is damaged or belongs to another network or optimizer, and OSError where it
+    cannot be read; nothing is changed then.
     """
     places = {f"optimizer.{name}": values for name, values in training.optimizer.state.items()}
     places["theta"] = training.network.theta
@@ -119,20 +112,6 @@ def locked(name: str) -> Iterator[Checkpoint]:
         print("another process is training exactly this; waiting for it to end", file=sys.stderr, flush=True)
         lock.acquire()
     try:
-        _delete_old(folder)
         yield Checkpoint(folder / f"{name}.safetensors")
     finally:
         lock.release()
-
-
-def _delete_old(folder: Path) -> None:
-    """Delete the files of trainings that were given up, but none of a running one: its lock is held."""
-    given_up = time.time() - _KEPT
-    for path in folder.iterdir():
-        # Another process may have deleted it just now.
-        with suppress(FileNotFoundError, filelock.Timeout):
-            if path.stat().st_mtime < given_up:
-                lock = folder / f"{path.name.strip('.').partition('.')[0]}.lock"
-                with filelock.FileLock(lock, timeout=0):
-                    path.unlink(missing_ok=True)
-                    lock.unlink(missing_ok=True)

@@ -1,21 +1,20 @@
-"""The command `mnist`: read digits in pictures, describe a trained network, show digits of the data."""
+"""The command `mnist`: read digits in pictures, describe a trained network."""
 
 import argparse
 import io
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mnist.checked import flatten
 from mnist.data.arrays import ByteArray
-from mnist.data.dataset import SIDE, read_raw
-from mnist.data.published import TRAIN_IMAGES, TRAIN_LABELS
 from mnist.errors import MnistError, plain_errors
 from mnist.model import Model, load_model
-from mnist.reading.ink import read_digit
+from mnist.reading.ink import SIDE, read_digit
 from mnist.reading.picture import PictureError, read_grey
 
 _EXIT_CODES = "exit codes: 0 all is well, 1 something could not be read (the message says what), 2 wrong usage"
@@ -58,10 +57,6 @@ def _parser() -> argparse.ArgumentParser:
             "--model", type=Path, default=Path("models/model.safetensors"), help="a trained network (%(default)s)"
         )
 
-    show = commands.add_parser("show", help="print training images as characters", epilog=_EXIT_CODES)
-    show.add_argument("numbers", nargs="+", type=int, metavar="NUMBER", help="which, 0 the first")
-    show.add_argument("--data", type=Path, default=Path("data/raw"), help="folder of MNIST's files (%(default)s)")
-    show.set_defaults(run=_show)
     return parser
 
 
@@ -120,36 +115,14 @@ def _summary(arguments: argparse.Namespace) -> int:
     rows.append(("all", "", "", f"{network.theta.size:,}", ""))
     _print_table(rows)
     print("\ntrained with")
-    _print_table(list(_lines(model.recipe)))
+    _print_table([(key, json.dumps(value)) for key, value in flatten(model.recipe).items()])
     return 0
-
-
-def _lines(values: dict[str, Any], group: str = "") -> Iterator[tuple[str, str]]:
-    """Yield each key of a recipe, those of groups as `group.key`, with its value."""
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _lines(value, f"{group}{key}.")
-        else:
-            yield f"{group}{key}", json.dumps(value)
 
 
 def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _show(arguments: argparse.Namespace) -> int:
-    try:
-        digits = read_raw(arguments.data / TRAIN_IMAGES, arguments.data / TRAIN_LABELS)
-    except FileNotFoundError as error:
-        raise MnistError(f"{error.filename}: is not there; `dvc repro download` brings it") from error
-    for number in arguments.numbers:
-        if not 0 <= number < len(digits):
-            raise MnistError(f"there is no image {number}; the first one is 0 and the last one {len(digits) - 1}")
-        print(f"image {number}, labelled {digits.labels[number]}")
-        print(_as_text(digits.images[number]))
-    return 0
 
 
 def _load(path: Path) -> Model:

@@ -20,22 +20,10 @@ EXAMPLE = np.dtype(
 
 
 def choose_examples(outputs: FloatArray, dataset: Dataset, count: int) -> NDArray[np.void]:
-    """Return images from each cell of the confusion matrix, at most `count` from each.
+    """Return images from each cell of the confusion matrix, at most `count` from each, as an array of EXAMPLE.
 
-    Mistakes come with the largest output first, images that are read right in the order of the file.
-
-    Parameters
-    ----------
-    outputs : FloatArray, shape (images, 10)
-        The network's.
-    dataset : Dataset
-        The images.
-    count : int
-
-    Returns
-    -------
-    ndarray of EXAMPLE, shape (at most 100 * count,)
-        Ordered by class, then by predicted class.
+    `outputs` (images, 10) are the network's for the images of `dataset`. Cells come in the order of class and predicted
+    class; in a cell mistakes come with the largest output first, other images in the order of the file.
     """
     predictions, largest = outputs.argmax(axis=1), outputs.max(axis=1)
     wrong = predictions != dataset.labels

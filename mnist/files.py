@@ -21,19 +21,10 @@ class DamagedFileError(MnistError):
 
 
 def save(contents: Mapping[Path, bytes]) -> None:
-    """Write files that belong together: all are complete and on disk before the first one takes its place.
+    """Write files (path -> bytes) that belong together: all are complete and on disk before the first takes its place.
 
-    After an error all of them hold what they held before. Missing folders are made.
-
-    Parameters
-    ----------
-    contents : mapping
-        Where each file goes, and its bytes.
-
-    Raises
-    ------
-    OSError
-        A folder cannot be written, or the disk is full; it names the file.
+    After an error all of them hold what they held before. Missing folders are made. Raises OSError, which names the
+    file, where a folder cannot be written or the disk is full.
     """
     # In the same folder, because a rename is atomic only within a file system; a leftover of a killed process has the
     # same name and is overwritten.

@@ -29,14 +29,9 @@ _CODE = [
 
 
 def blas_threads(largest_product: int) -> AbstractContextManager[Any]:
-    """Return a context in which BLAS uses one thread where the products are too small to be shared.
+    """Return a context in which BLAS uses one thread where the largest product, in multiply-adds, is small.
 
     Where one of THREAD_VARIABLES is set, the user has chosen, and nothing is changed.
-
-    Parameters
-    ----------
-    largest_product : int
-        Multiply-adds of the largest matrix product.
     """
     chosen = any(os.environ.get(variable) for variable in THREAD_VARIABLES)
     limits = 1 if largest_product < _WORTH_SHARING and not chosen else None
@@ -64,11 +59,7 @@ def describe_arithmetic() -> str:
 def fingerprint(recipe: Recipe, files: Iterable[Path]) -> str:
     """Return a digest of all that a training follows from: results with the same one are the same to the bit.
 
-    Parameters
-    ----------
-    recipe : Recipe
-    files : iterable of Path
-        The data, and code beside the package's own.
+    `files` are the data, and code beside the package's own.
     """
     digest = hashlib.sha256(f"{recipe.model_dump_json()} {describe_arithmetic()}".encode())
     for path in (*_CODE, *files):

@@ -86,12 +86,7 @@ def encode_model(model: Model) -> bytes:
 def load_model(path: Path) -> Model:
     """Return the model of a file that `encode_model` made.
 
-    Raises
-    ------
-    ModelFileError
-        The file is damaged, or not one of these; the text says what does not fit.
-    OSError
-        It cannot be read.
+    Raises ModelFileError where the file is damaged or another one, and OSError where it cannot be read.
     """
     try:
         description, tensors = load_sealed(path)
@@ -111,12 +106,7 @@ def encode_sealed(tensors: Tensors, description: dict[str, Any]) -> bytes:
 def load_sealed(path: Path) -> tuple[dict[str, Any], Tensors]:
     """Return what `encode_sealed` made a file of: the description, the arrays.
 
-    Raises
-    ------
-    ModelFileError
-        The file is damaged, or of an unknown format.
-    OSError
-        It cannot be read.
+    Raises ModelFileError where the file is damaged or has an unknown format, and OSError where it cannot be read.
     """
     # First by Python, whose errors name the file and the reason.
     path.open("rb").close()

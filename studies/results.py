@@ -4,8 +4,9 @@ import math
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
+from mnist.checked import flatten
 from mnist.files import encode_csv, encode_json, load_csv, load_json, save
 from mnist.fingerprint import describe_arithmetic
 from mnist.recipe import Recipe
@@ -87,25 +88,17 @@ def load_results(name: str) -> list[Run]:
 
 
 def outdated_recipes(name: str, recipes: Mapping[str, Recipe]) -> list[str]:
-    """Return what has changed in the recipes since studies/results/NAME.csv was measured, a line a recipe.
+    """Return the values of recipes that have changed since studies/results/NAME.csv was measured, a line each.
 
     A hyperparameter that is newer than the results does not count: its value in params.yaml changes nothing.
     """
     recorded = load_json(RESULTS / f"{name}.json")["recipes"]
-    present = {name: recipe.model_dump(exclude={"seed"}) for name, recipe in recipes.items()}
-    lines = [f"{name}: was not measured" for name in present.keys() - recorded.keys()]
+    lines = [f"{recipe}: was not measured" for recipe in recipes if recipe not in recorded]
     for recipe, values in recorded.items():
-        changed = _differences(values, present.get(recipe, {}))
-        lines += [f"{recipe}: {', '.join(changed)}"] if changed else []
+        present = flatten(recipes[recipe].model_dump()) if recipe in recipes else {}
+        lines += [
+            f"{recipe}: {key} = {present.get(key)}, measured with {value}"
+            for key, value in flatten(values).items()
+            if present.get(key) != value
+        ]
     return lines
-
-
-def _differences(recorded: dict[str, Any], present: dict[str, Any], prefix: str = "") -> list[str]:
-    found = []
-    for key, value in recorded.items():
-        now = present.get(key)
-        if isinstance(value, dict) and isinstance(now, dict):
-            found += _differences(value, now, f"{prefix}{key}.")
-        elif now != value:
-            found.append(f"{prefix}{key} = {now}, measured with {value}")
-    return found

@@ -32,8 +32,8 @@ MAY_IMPORT = {
     "mnist.model": {"mnist.nn", "mnist.data", "mnist.errors", "mnist.recipe"},
     "mnist.checkpoint": {"mnist.nn", "mnist.data", "mnist.files", "mnist.model"},
     "mnist.fingerprint": {"mnist.recipe"},
-    "mnist.cli": {"mnist.data", "mnist.errors", "mnist.model", "mnist.reading"},
-    "mnist.__main__": {"mnist.cli"},
+    "mnist.cli": {"mnist"},
+    "mnist.__main__": {"mnist"},
     "report": {"mnist"},
     "stages": {"mnist", "report"},
     "studies": {"mnist", "report", "stages"},
@@ -134,7 +134,9 @@ def test_a_stage_depends_on_exactly_the_code_that_it_runs(stage: str) -> None:
     code = imported_files(script)
     dependencies = {ROOT / name for name in STAGES[stage]["deps"] if name.split("/")[0] in FOLDERS}
     covered = {dependency: {file for file in code if file.is_relative_to(dependency)} for dependency in dependencies}
-    missing, needless = code.difference(*covered.values()), [name for name, files in covered.items() if not files]
+    # Python opens other files, such as templates, by their names.
+    named = {path for path in dependencies if any(f'"{path.name}"' in file.read_text() for file in code)}
+    missing, needless = code.difference(*covered.values()), {path for path in covered if not covered[path]} - named
     assert not missing, f"dvc.yaml, {stage}: deps lack {', '.join(str(file.relative_to(ROOT)) for file in missing)}"
     assert not needless, (
         f"dvc.yaml, {stage}: does not use {', '.join(str(file.relative_to(ROOT)) for file in needless)}"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,12 @@ PATIENCE = 60
 # What goes wrong is reported by the sweep: Dask's own log lines would tear the progress bar.
 logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
+# What a worker holds.
+_held: list[Any] = []
+
 
 class ClusterError(MnistError):
     """A cluster that cannot be reached, or whose workers cannot run trials."""
-
-
-class Images(distributed.WorkerPlugin):
-    """What a worker holds: the training images. Dask sends it to each worker that joins."""
-
-    name = "sweep"
-
-    def __init__(self, digits: Dataset) -> None:
-        self.digits, self.code = digits, CODE
 
 
 def dask_setup(server: Any) -> None:
@@ -45,21 +40,25 @@ def dask_setup(server: Any) -> None:
     server.allowed_failures = 0
 
 
+def hold(code: str, digits: Dataset) -> None:
+    """Keep the training images in a worker, and the digest of the driver's code."""
+    _held[:] = code, digits
+
+
 def run_leg(topic: str, leg: str, limit: float, work: Callable[..., Leg], *arguments: Any) -> Leg:
     """Run a leg in a worker, and publish that it starts.
 
     When the limit is over the worker ends itself, as nothing else ends all that can hang; its log shows where it hung.
     """
-    worker = distributed.get_worker()
-    images: Any = worker.plugins[Images.name]
-    if images.code != CODE:
-        raise ClusterError(f"the worker {worker.address} has other code ({CODE}) than this machine ({images.code})")
+    worker, (code, digits) = distributed.get_worker(), _held
+    if code != CODE:
+        raise ClusterError(f"the worker {worker.address} has other code ({CODE}) than this machine ({code})")
     if worker.state.nthreads != 1:
         raise ClusterError(f"the worker {worker.address} has several threads; start it with --nthreads 1")
     sync(worker.loop, worker.scheduler.log_event, topic=topic, msg=leg)
     faulthandler.dump_traceback_later(limit, exit=True)
     try:
-        return work(images.digits, *arguments)
+        return work(digits, *arguments)
     finally:
         faulthandler.cancel_dump_traceback_later()
 
@@ -97,7 +96,7 @@ def local(count: int, log: Path, digits: Dataset) -> Iterator[tuple[Client, Call
     }
     try:
         with LocalCluster(**options) as cluster, Client(cluster) as client:
-            client.register_plugin(Images(digits))
+            client.register_worker_callbacks(partial(hold, CODE, digits))
             yield client, restart
     finally:
         for process in processes:
@@ -110,7 +109,7 @@ def remote(address: str, digits: Dataset) -> Iterator[tuple[Client, Callable[[],
     """Use the workers of a scheduler, with the certificates that Dask's configuration names; raises ClusterError."""
     try:
         client = Client(address, timeout=PATIENCE)
-        client.register_plugin(Images(digits))
+        client.register_worker_callbacks(partial(hold, CODE, digits))
     except (OSError, ValueError, TypeError) as error:
         raise ClusterError(f"{address}: no scheduler of Dask can be reached: {error}") from error
     with client:

@@ -76,7 +76,11 @@ def _chart(trials: list[FrozenTrial], best: FrozenTrial, space: Space) -> dict[s
         for trial in sorted(trials, key=lambda trial: trial is best)
         if "accuracy" in trial.user_attrs
     ]
-    y = {"field": "errors", "title": "errors on the validation images, %", "scale": {"type": "symlog", "zero": False}}
+    y = {
+        "field": "errors",
+        "title": "errors on the validation images, % (logarithmic)",
+        "scale": {"type": "log", "nice": False, "padding": 8},
+    }
     color = {"field": "epochs", "type": "ordinal", "scale": {"scheme": "blues"}, "title": "epochs trained"}
     color |= {"condition": {"test": "datum.best", "value": "#c8321e"}}
     panels = []

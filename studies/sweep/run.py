@@ -40,7 +40,7 @@ SPACE = Path("studies/spaces/training.yaml")
 KEPT, LOG = Path(".studies/sweep"), "workers.log"
 
 # Seconds between two looks at what has ended; and how many workers may die in a leg of a trial.
-_TICK, _DEATHS = 0.25, 4
+_TICK, _DEATHS = 0.25, 3
 # How it shows that a scheduler has gone away.
 _LOST = (CommClosedError, ConnectionError, TimeoutError, CancelledError)
 
@@ -87,9 +87,7 @@ class Sweep:
             if workers := len(client.nthreads()):
                 alive = time.monotonic()
             elif time.monotonic() - alive > PATIENCE:
-                raise ClusterError(
-                    f"no worker could be started; {self._folder / LOG} says why, or the cluster's own log"
-                )
+                raise ClusterError(f"no worker could be started; {self._folder / LOG} or the cluster's log says why")
             while len(self._running) < workers and (trial := left.pop(0) if left else self._study.ask()):
                 self._start(trial)
             ended: set[Future[Leg]] = set()
@@ -130,7 +128,7 @@ class Sweep:
                 self._start(trial, deaths + 1)
                 return None
             else:
-                self._study.fail(trial, "failed", f"{_DEATHS} workers that ran it died; memory may not suffice")
+                self._study.fail(trial, "failed", f"{_DEATHS} workers died of it; memory may not suffice")
         except (ClusterError, OSError, CancelledError):
             raise
         except Exception as error:  # noqa: BLE001 (whatever is wrong with one trial, the others go on)

@@ -17,7 +17,9 @@ CONTENT = {"images": bytes(4) + bytes(range(100)) * 600, "labels": bytes(4) + by
 OTHER = {name: data[:-1] + b"\1" for name, data in CONTENT.items()}
 PACKED = {name: gzip.compress(data) for name, data in CONTENT.items()}
 PUBLISHED = {
-    name: Publication(tuple(RawFile(file, len(data), sha256(data).hexdigest()) for file, data in files.items()), (), ())
+    name: Publication(
+        [RawFile(file, len(data), sha256(data).hexdigest()) for file, data in files.items()], [], [], None
+    )
     for name, files in {"other": OTHER, "some": CONTENT}.items()
 }
 IMAGES, LABELS = PUBLISHED["some"].files

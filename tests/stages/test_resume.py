@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import filelock
 import pytest
 
 from tests.helpers import ROOT
@@ -23,7 +22,6 @@ mnist.checkpoint._PAUSE, mnist.checkpoint._SHARE = 0, 1
 runpy.run_module("stages.train", run_name="__main__")
 """
 RESULTS = ("models", "plots/history.csv")
-A_LONG_TIME_AGO = 1_000_000_000  # in 2001
 LONG: dict[str, Any] = {"epochs": 60, "deformation": {"rotation": 10, "elastic": 1}}
 
 
@@ -166,36 +164,3 @@ def test_checkpoints_lie_in_the_folder_that_dvc_names(project: Project, tmp_path
     process.communicate()
     assert "resumes after epoch" in finish(start(project, DVC_ROOT=str(place)))[0]
     assert not list(project.root.glob(".checkpoints"))
-
-
-def test_files_of_trainings_that_were_given_up_are_deleted(project: Project) -> None:
-    folder = project.root / ".checkpoints"
-    folder.mkdir()
-    for name in ("1.safetensors", "1.lock", "2.damaged", ".3.safetensors.partial", "4.lock"):
-        (folder / name).touch()
-        os.utime(folder / name, (A_LONG_TIME_AGO, A_LONG_TIME_AGO))
-    (folder / "5.safetensors").touch()
-    project.run("stages.train")
-    assert [path.name for path in checkpoints(project)] == ["5.safetensors"]
-    assert [path for path in folder.iterdir() if path.stat().st_mtime == A_LONG_TIME_AGO] == []
-
-
-def test_a_training_resumes_from_its_own_old_checkpoint(project: Project) -> None:
-    kill_midway(project)
-    (checkpoint,) = checkpoints(project)
-    os.utime(checkpoint, (A_LONG_TIME_AGO, A_LONG_TIME_AGO))
-    assert "resumes after epoch" in finish(start(project))[0]
-
-
-def test_the_files_of_a_running_training_are_kept_however_old(project: Project) -> None:
-    folder = project.root / ".checkpoints"
-    folder.mkdir()
-    with filelock.FileLock(folder / "running.lock"):
-        running = [folder / "running.lock", folder / "running.safetensors"]
-        running[1].touch()
-        for path in running:
-            os.utime(path, (A_LONG_TIME_AGO, A_LONG_TIME_AGO))
-        project.run("stages.train")
-        assert all(path.exists() for path in running)
-    project.run("stages.train")
-    assert not running[1].exists()

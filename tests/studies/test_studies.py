@@ -157,8 +157,10 @@ def test_a_recorded_figure_is_outdated_when_its_recipe_changes_but_not_when_a_ke
     assert results.outdated_recipes("study", {"mine": recipe(seed=5)}) == []
     changed = recipe(eta=0.2, network={"hidden": [5]})
     assert results.outdated_recipes("study", {"mine": changed, "new": recipe()}) == [
-        "new: was not measured", "mine: eta = 0.2, measured with 0.1, network.hidden = [5], measured with [12]"
-    ]  # fmt: skip
+        "new: was not measured",
+        "mine: eta = 0.2, measured with 0.1",
+        "mine: network.hidden = [5], measured with [12]",
+    ]
     file = tmp_path / "studies/results/study.json"
     evidence = json.loads(file.read_text())
     del evidence["recipes"]["mine"]["alpha"]

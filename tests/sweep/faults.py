@@ -179,7 +179,7 @@ def faults_in(folder: Path) -> list[str]:
 def _fault_of(space: Space, trial: FrozenTrial) -> str:
     recipe, state, figures = space.recipe_of(trial.params), state_of(trial), trial.user_attrs
     odd = int(recipe.deformation.rotation) if recipe.eta == ODD_ETA else 0
-    died = ("failed", "4 workers that ran it died")
+    died = ("failed", "3 workers died of it")
     expected = {
         RAISES: ("failed", "RuntimeError: a fault of the code"),
         HANGS: ("timed out", "stopped after 3 s"),
