@@ -1,12 +1,10 @@
 """Checkpoints: a training resumes to the same bits from after any epoch, and from no file that is not its own."""
 
-import os
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-import filelock
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -221,15 +219,3 @@ def test_a_second_training_of_the_same_waits_for_the_first(folder: Path, capfd: 
     second.join()
     assert entered.is_set()
     assert folder.exists()
-
-
-def test_checkpoints_that_were_given_up_are_deleted_unless_their_training_runs(folder: Path) -> None:
-    folder.mkdir()
-    given_up = ["old.safetensors", "old.damaged", ".old.safetensors.partial", "old.lock"]
-    kept = ["new.safetensors", "new.lock", "running.safetensors"]
-    for name in (*given_up, *kept):
-        (folder / name).touch()
-        if not name.startswith("new"):
-            os.utime(folder / name, (IN_2001, IN_2001))
-    with filelock.FileLock(folder / "running.lock"), locked("some"):
-        assert {path.name for path in folder.iterdir()} == {*kept, "running.lock", "some.lock"}

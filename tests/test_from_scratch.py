@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from mnist.data import idx
 from mnist.data.published import (
     DATASETS,
     TEST_IMAGES,
@@ -26,7 +25,7 @@ from mnist.files import save
 from mnist.fingerprint import blas_threads
 from stages.pipeline import RAW
 from studies.results import load_results, summarize
-from tests.helpers import ROOT, random_digits
+from tests.helpers import ROOT, encode_idx, random_digits
 
 PAGE = (ROOT / "docs/from-scratch.md").read_text(encoding="utf-8")
 
@@ -54,7 +53,7 @@ def raw_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for images, labels, count in ((TRAIN_IMAGES, TRAIN_LABELS, 6000), (TEST_IMAGES, TEST_LABELS, 1000)):
         digits = random_digits(count, seed=count)
         pixels = digits.images.reshape(count, 28, 28)
-        save({tmp_path / RAW / images: idx.encode(pixels), tmp_path / RAW / labels: idx.encode(digits.labels)})
+        save({tmp_path / RAW / images: encode_idx(pixels), tmp_path / RAW / labels: encode_idx(digits.labels)})
     monkeypatch.chdir(tmp_path)
 
 

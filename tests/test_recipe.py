@@ -410,7 +410,8 @@ def test_every_key_has_an_effect_on_the_weights(key: str) -> None:
 
 @pytest.mark.parametrize(("key", "name"), [(key, name) for key, names in NAMES.items() for name in names])
 def test_training_with_any_name_of_the_tables_learns(key: str, name: str) -> None:
-    history = trained(recipe(epochs=20, eta=0.005 if name == "sum" else 0.1, **nested(key, name))).history
+    # A learning rate at which everything learns: the sum of a batch's gradients is twenty times their mean.
+    history = trained(recipe(epochs=40, eta=0.005 if name == "sum" else 0.02, **nested(key, name))).history
     assert history[-1].train_loss < history[0].train_loss / 2
 
 

@@ -20,14 +20,14 @@ import numpy as np
 import yaml
 from tqdm import tqdm
 
-from mnist.data import idx
 from mnist.data.dataset import encode_prepared, load_prepared
+from mnist.data.idx import parse_idx
 from mnist.data.published import DATASETS
 from mnist.errors import MnistError
 from mnist.model import Model, encode_model, load_model
 from mnist.recipe import Recipe
 from stages.pipeline import RAW
-from tests.helpers import ROOT, VALUES, random_digits, recipe
+from tests.helpers import ROOT, VALUES, encode_idx, random_digits, recipe
 from tests.pipeline.clone import Clone
 from tests.stages.project import OUTPUTS, Project
 
@@ -157,7 +157,7 @@ def fuzz_all() -> Iterator[Row]:
             return read
 
         digits = random_digits(3).images.reshape(3, 28, 28)
-        yield fuzz("IDX files", idx.parse, idx.encode(digits), 1_000_000)
+        yield fuzz("IDX files", lambda data: parse_idx(data, "fuzzed"), encode_idx(digits), 1_000_000)
 
         small = recipe(epochs=1, data={"validation": 2}, network={"hidden": [3]}, batch_size=2)
         prepared = small.prepare(random_digits(6))

@@ -30,19 +30,9 @@ T = TypeVar("T")
 
 @dataclass
 class Batches:
-    """Training images, drawn epoch by epoch.
+    """Training images, drawn epoch by epoch, as batches whose numbers have the type `dtype`.
 
-    Attributes
-    ----------
-    dataset : Dataset
-    normalisation : Normalisation
-    deformation : Deformation
-    order : Order
-    batch_size : int
-    dtype : str
-        Of the batches.
-    generators : dict of numpy.random.Generator
-        "shuffling" draws the order of the images, "deformation" how they are deformed.
+    The generator "shuffling" draws the order of the images, "deformation" how they are deformed.
     """
 
     dataset: Dataset

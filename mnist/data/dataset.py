@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist.data import idx
 from mnist.data.arrays import ByteArray
+from mnist.data.idx import parse_idx
 from mnist.errors import MnistError
 from mnist.files import DamagedFileError
 
@@ -25,25 +25,15 @@ class DatasetError(MnistError):
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images with their labels.
+    """Images with their labels; an index chooses some of both."""
 
-    Attributes
-    ----------
-    images : ByteArray, shape (images, 784)
-        Pixels 0..255, row by row.
-    labels : ByteArray, shape (images,)
-        0..9.
-    """
-
-    images: ByteArray
-    labels: ByteArray
+    images: ByteArray  # (images, 784), pixels 0..255, row by row
+    labels: ByteArray  # (images,), 0..9
 
     def __len__(self) -> int:
-        """Return the number of images."""
         return len(self.labels)
 
     def __getitem__(self, chosen: slice | NDArray[np.bool_] | NDArray[np.int64]) -> "Dataset":
-        """Return some of the images with their labels."""
         return Dataset(self.images[chosen], self.labels[chosen])
 
 
@@ -53,7 +43,7 @@ def read_raw(images: Path, labels: Path) -> Dataset:
     Raises DatasetError where the images are not 28 x 28, the counts differ, or a label is not a digit; IdxError where
     a file is not IDX; OSError where it cannot be read.
     """
-    pixels, digits = idx.read(images), idx.read(labels)
+    pixels, digits = (parse_idx(path.read_bytes(), path) for path in (images, labels))
     if pixels.shape[1:] != (SIDE, SIDE):
         raise DatasetError(f"{images}: should hold images of {SIDE} x {SIDE} pixels, but has shape {pixels.shape}")
     if digits.shape != pixels.shape[:1]:
@@ -86,14 +76,7 @@ def stratified_split(labels: ByteArray, count: int, rng: np.random.Generator) ->
 
 
 class Prepared(NamedTuple):
-    """The data as training wants it.
-
-    Attributes
-    ----------
-    training, validation : Dataset
-    offset, scale : ndarray of float64
-        The fitted normalisation.
-    """
+    """The data as training wants it; offset and scale are those of the fitted normalisation."""
 
     training: Dataset
     validation: Dataset
@@ -120,12 +103,8 @@ def encode_prepared(prepared: Prepared) -> bytes:
 def load_prepared(path: Path) -> Prepared:
     """Return the data of a file that `encode_prepared` made.
 
-    Raises
-    ------
-    DamagedFileError
-        The file holds something else; its checksums find a single flipped bit.
-    OSError
-        It cannot be read.
+    Raises DamagedFileError where it holds something else, since its checksums find a single flipped bit, and OSError
+    where it cannot be read.
     """
     data = path.read_bytes()
     try:

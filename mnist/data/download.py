@@ -22,41 +22,25 @@ class DownloadError(MnistError):
 
 
 def fetch(dataset: str, target: Path, sources: dict[str, Source], cache: Path) -> Iterator[tuple[RawFile, str]]:
-    """Bring those of the files into a folder that are not there yet, or are damaged.
+    """Bring the files that are missing or damaged into the folder `target`; yield each with the name of its source.
 
-    Parameters
-    ----------
-    dataset : str
-        A key of DATASETS.
-    target : Path
-        The folder. A file appears in it only once its digest is right.
-    sources : dict
-        Where to look, in this order. After a failure of any kind, the next source is asked.
-    cache : Path
-        A folder that gets a copy of each file, if it can be written.
+    The sources are asked in their order; after a failure of any kind, the next one. A file appears in `target` only
+    once its digest is right, and `cache` gets a copy if it can be written.
 
-    Yields
-    ------
-    (RawFile, str)
-        A file that has arrived, and the name of its source.
-
-    Raises
-    ------
-    DownloadError
-        Files are missing after the last source; the text says what each source did, and what to do by hand.
-    OSError
-        `target` cannot be written.
+    Raises DownloadError where files are still missing in the end; the text says what each source did, and what to do by
+    hand. Raises OSError where `target` cannot be written.
     """
     missing = [file for file in DATASETS[dataset].files if not _is_right(target / file.name, file)]
     failures: list[str] = []
     for name, source in sources.items():
         try:
             while missing:
-                data = _unpack(source(missing[0]), missing[0])
-                save({target / missing[0].name: data})
-                if not _is_right(cache / missing[0].name, missing[0]):
+                file = missing[0]
+                data = _unpack(source(file), file)
+                save({target / file.name: data})
+                if not _is_right(cache / file.name, file):
                     with suppress(OSError):
-                        save({cache / missing[0].name: data})
+                        save({cache / file.name: data})
                 yield missing.pop(0), name
         except SourceError as error:
             failures.append(f"{name}: {error}")
@@ -82,11 +66,8 @@ def _unpack(packed: bytes, file: RawFile) -> bytes:
     digest = hashlib.sha256(values).hexdigest()
     if digest != file.sha256:
         owner = owner_of(digest)
-        raise SourceError(
-            f"its {file.name} belongs to another data set, {owner}"
-            if owner
-            else f"its {file.name} has another SHA-256, {digest}"
-        )
+        fault = f"belongs to another data set, {owner}" if owner else f"has another SHA-256, {digest}"
+        raise SourceError(f"its {file.name} {fault}")
     return values
 
 

@@ -1,4 +1,4 @@
-"""IDX, the file format of MNIST: bytes <-> uint8 arrays, strictly.
+"""IDX, the file format of MNIST: from bytes to uint8 arrays, strictly.
 
 A file is a header and the values in row-major order (http://yann.lecun.com/exdb/mnist, "The IDX file format"):
 two zero bytes, a byte for the type of the values (8: uint8), a byte for the number of dimensions, then the size of each
@@ -7,7 +7,6 @@ dimension as a big-endian 32-bit integer.
 
 import math
 import struct
-from pathlib import Path
 
 import numpy as np
 
@@ -22,30 +21,11 @@ class IdxError(MnistError):
     """Bytes that are not an IDX file of uint8 values."""
 
 
-def read(path: Path) -> ByteArray:
-    """Return the values of the IDX file at `path`; raises IdxError as `parse` does, OSError where it cannot be read."""
-    return parse(path.read_bytes(), str(path))
+def parse_idx(data: bytes, name: object) -> ByteArray:
+    """Return the values of an IDX file in the shape that its header gives, as a read-only view of `data`.
 
-
-def parse(data: bytes, name: str = "IDX data") -> ByteArray:
-    """Return the values of an IDX file that is in memory.
-
-    Parameters
-    ----------
-    data : bytes
-        The whole file.
-    name : str
-        The file's name for error messages.
-
-    Returns
-    -------
-    ByteArray
-        The values in the shape that the header gives, as a read-only view of `data`.
-
-    Raises
-    ------
-    IdxError
-        The header is not that of uint8 values, or the length is not the one that the header gives.
+    Raises IdxError, whose text begins with `name`, where the header is not that of uint8 values, or where the length is
+    not the one that the header gives.
     """
     if len(data) < 4 or data[:2] != b"\0\0":
         raise IdxError(f"{name}: not an IDX file: it begins with {data[:4]!r} instead of two zero bytes, type and rank")
@@ -66,8 +46,3 @@ def parse(data: bytes, name: str = "IDX data") -> ByteArray:
     if len(data) != expected:
         raise IdxError(f"{name}: has {len(data)} bytes, but its header ({sizes}) asks for {expected}; is it cut off?")
     return np.frombuffer(data, np.uint8, offset=header_size).reshape(shape)
-
-
-def encode(values: ByteArray) -> bytes:
-    """Return the IDX file of an array of one to three dimensions, none of them zero: the inverse of `parse`."""
-    return struct.pack(f">2xBB{values.ndim}I", _UINT8, values.ndim, *values.shape) + values.tobytes()

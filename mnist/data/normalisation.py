@@ -15,10 +15,7 @@ _WHITE = 255
 class Normalisation:
     """The map x -> (x - offset) * scale.
 
-    Attributes
-    ----------
-    offset, scale : ndarray of float64
-        Of any shape that broadcasts against a batch (images, pixels): one number for all pixels has shape ().
+    Both have any shape that broadcasts against a batch (images, pixels): one number for all pixels has shape ().
     """
 
     offset: NDArray[np.float64]
@@ -32,7 +29,7 @@ class Normalisation:
     def __call__(self, pixels: ByteArray, out: FloatArray) -> FloatArray:
         """Write the normalised `pixels` (images, pixels) into `out`, of the same shape, and return it."""
         np.copyto(out, pixels)
-        # Where pixels are only scaled, this saves a pass: 15 instead of 20 microseconds for 100 images.
+        # Where pixels are only scaled, this saves a pass.
         if self.offset.any():
             out -= self.offset.astype(out.dtype, copy=False)
         out *= self.scale.astype(out.dtype, copy=False)

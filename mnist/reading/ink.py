@@ -33,22 +33,10 @@ class NoDigitError(MnistError):
 
 
 def read_digit(grey: FloatArray) -> ByteArray:
-    """Return the digit of a picture as the network wants it: `find_ink`, then `place_digit`.
+    """Return the digit of a picture as the network wants it, (28, 28), pixels 0..255, the ink bright as in MNIST.
 
-    Parameters
-    ----------
-    grey : FloatArray, shape (height, width)
-        Brightness, 0 black to 1 white; dark ink on light paper, or light on dark.
-
-    Returns
-    -------
-    ByteArray, shape (28, 28)
-        Pixels 0..255, the ink bright as in MNIST.
-
-    Raises
-    ------
-    NoDigitError
-        There is no ink that could be a digit.
+    Takes the brightness (height, width), 0 black to 1 white, of dark ink on light paper or of light ink on dark.
+    Raises NoDigitError where there is no ink that could be a digit.
     """
     return place_digit(find_ink(grey))
 
@@ -59,19 +47,7 @@ def place_digit(ink: FloatArray) -> ByteArray:
     LeCun, Cortes and Burges did the same: they kept the aspect ratio and the grey levels that scaling makes, and moved
     the digit by whole pixels. The strongest ink becomes 255, which MNIST's ink was before they scaled it.
 
-    Parameters
-    ----------
-    ink : FloatArray, shape (height, width)
-        0 where there is paper, 1 where there is ink, between the two at the edge of a stroke.
-
-    Returns
-    -------
-    ByteArray, shape (28, 28)
-
-    Raises
-    ------
-    NoDigitError
-        There is no ink of 0.5 or more.
+    Takes ink as `find_ink` returns it; raises NoDigitError where none of it is 0.5 or more. Returns pixels 0..255.
     """
     inked = ink >= 0.5
     if not inked.any():
@@ -111,20 +87,8 @@ def find_ink(grey: FloatArray) -> FloatArray:
 
     Uneven light, the grain of the paper, dirt, and things that reach into the picture from its border are left out.
 
-    Parameters
-    ----------
-    grey : FloatArray, shape (height, width)
-        Brightness, 0 black to 1 white.
-
-    Returns
-    -------
-    FloatArray, shape (height, width)
-        0 where there is paper, 1 where there is ink, between the two at the edge of a stroke.
-
-    Raises
-    ------
-    NoDigitError
-        There is no ink that could be a digit.
+    Takes the brightness (height, width), 0 black to 1 white. Returns the same shape: 0 where there is paper, 1 where
+    there is ink, between the two at the edge of a stroke. Raises NoDigitError where no ink could be a digit.
     """
     # Smoothing makes grain fainter than a stroke; the result is taken from the sharp picture.
     smooth = _windows(grey, 1).mean(axis=(2, 3))

@@ -27,20 +27,9 @@ def read_grey(file: BinaryIO) -> NDArray[np.float64]:
     The result is the colour, of the three, in which the picture varies most: any ink stands out from any paper in it.
     Transparent pixels become paper, white under dark ink and black under light ink. An animation gives its first frame.
 
-    Parameters
-    ----------
-    file : BinaryIO
-        Any format that Pillow reads, except EPS, which is a program that would be run. It need not be seekable.
-
-    Returns
-    -------
-    ndarray of float64, shape (height, width)
-        0 black to 1 white, neither side longer than 500.
-
-    Raises
-    ------
-    PictureError
-        It is not a picture, it is damaged, or it has more than 400 MB or 50 million pixels, which are not decoded then.
+    Takes any format that Pillow reads, except EPS, which is a program that would be run; `file` need not be seekable.
+    Returns (height, width), 0 black to 1 white, neither side longer than 500. Raises PictureError where the file is no
+    picture, is damaged, or has more than 400 MB or 50 million pixels, which are not decoded then.
     """
     data = file.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:

@@ -24,7 +24,8 @@ PATIENCE = 60
 """Seconds that a cluster has to answer, and that a worker has to start, which takes one or two."""
 
 # What goes wrong is reported by the sweep: Dask's own log lines would tear the progress bar.
-logging.getLogger("distributed").setLevel(logging.CRITICAL)
+for _name in ("distributed", "distributed.client"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 # What a worker holds.
 _held: list[Any] = []

@@ -69,7 +69,7 @@ def _chart(trials: list[FrozenTrial], best: FrozenTrial, space: Space) -> dict[s
     points = [
         {name: str(value) if isinstance(value, list) else value for name, value in space.values(trial.params).items()}
         | {
-            "errors": 100 - 100 * trial.user_attrs["accuracy"],
+            "errors": max(0.01, 100 - 100 * trial.user_attrs["accuracy"]),
             "epochs": trial.user_attrs["epochs"],
             "best": trial is best,
         }

@@ -72,8 +72,8 @@ class Sweep:
                                     bar.write(f"{state_of(trial)}: {describe(trial, self._space)}")
                                 bar.set_postfix_str(f"best: {describe(best, self._space)}" if best else "")
                                 bar.update()
-                    except _LOST as error:
-                        bar.write(f"the scheduler has gone away ({error}); looking for it again")
+                    except _LOST:
+                        bar.write("the scheduler has gone away; looking for it again")
             return study.trials()
 
     def _drive(self, client: Client, restart: Restart) -> Iterator[int]:

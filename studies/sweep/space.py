@@ -83,7 +83,8 @@ class Space:
 
     def values(self, point: dict[str, Any]) -> dict[str, Any]:
         """Return what the hyperparameters are at a point in Optuna's form."""
-        return {name: json.loads(value) if isinstance(value, str) else value for name, value in point.items()}
+        pairs = ((name, point[name]) for name in self.axes)
+        return {name: json.loads(value) if isinstance(value, str) else value for name, value in pairs}
 
     def recipe_of(self, point: dict[str, Any]) -> Recipe:
         """Return the recipe at a point; raises RecipeError where its values do not fit together."""

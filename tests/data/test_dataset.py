@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mnist.data import idx
 from mnist.data.arrays import ByteArray
 from mnist.data.dataset import (
     DatasetError,
@@ -23,7 +22,7 @@ from mnist.data.dataset import (
 )
 from mnist.data.idx import IdxError
 from mnist.files import DamagedFileError
-from tests.helpers import random_digits
+from tests.helpers import encode_idx, random_digits
 
 COUNT = 25
 IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, 28, 28), dtype=np.uint8)
@@ -39,7 +38,7 @@ ENCODED = encode_prepared(PREPARED)
 def write_raw(folder: Path, images: ByteArray = IMAGES, labels: ByteArray = LABELS) -> tuple[Path, Path]:
     paths = folder / "images", folder / "labels"
     for path, values in zip(paths, (images, labels), strict=True):
-        path.write_bytes(idx.encode(values))
+        path.write_bytes(encode_idx(values))
     return paths
 
 

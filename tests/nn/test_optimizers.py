@@ -1,4 +1,4 @@
-"""Optimizers against three updates computed by hand."""
+"""The rules of stochastic gradient descent against three updates computed by hand."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ DECAYED = {
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", UPDATES)
 def test_three_updates_are_the_hand_computed_ones(name: str, dtype: str) -> None:
     for weight_decay, expected in ((0, UPDATES[name]), (2, DECAYED[name])):
         theta = np.ones(2, dtype)
@@ -33,8 +33,8 @@ def test_three_updates_are_the_hand_computed_ones(name: str, dtype: str) -> None
         assert {values.dtype for values in (theta, *optimizer.state.values())} == {np.dtype(dtype)}
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_without_momentum_every_optimizer_is_gradient_descent(name: str) -> None:
+@pytest.mark.parametrize("name", UPDATES)
+def test_without_momentum_every_rule_is_gradient_descent(name: str) -> None:
     theta = np.array([1.0, -2.0])
     optimizer = OPTIMIZERS[name](theta, alpha=0, weight_decay=0)
     for _ in range(3):

@@ -11,11 +11,10 @@ from typing import Any
 import yaml
 
 from mnist.checked import merge
-from mnist.data import idx
 from mnist.data.published import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from mnist.files import save
 from stages.pipeline import BASELINE, RAW
-from tests.helpers import ROOT, VALUES, random_digits
+from tests.helpers import ROOT, VALUES, encode_idx, random_digits
 
 SMALL = {"data": {"validation": 100}, "network": {"hidden": [16]}}
 OUTPUTS = ("data", "models", "metrics", "plots", "reports")
@@ -29,7 +28,7 @@ class Project:
         for images, labels, count in ((TRAIN_IMAGES, TRAIN_LABELS, 600), (TEST_IMAGES, TEST_LABELS, 200)):
             digits = random_digits(count, seed=count)
             pixels = digits.images.reshape(count, 28, 28)
-            save({root / RAW / images: idx.encode(pixels), root / RAW / labels: idx.encode(digits.labels)})
+            save({root / RAW / images: encode_idx(pixels), root / RAW / labels: encode_idx(digits.labels)})
         (root / "metrics").mkdir()
         shutil.copy(ROOT / BASELINE, root / BASELINE)
         self.set()

@@ -16,7 +16,6 @@ import psutil
 import yaml
 from optuna.trial import FrozenTrial
 
-from mnist.data import idx
 from mnist.data.published import TRAIN_IMAGES, TRAIN_LABELS
 from mnist.errors import plain_errors
 from mnist.files import save
@@ -27,7 +26,7 @@ from studies.sweep.run import Sweep
 from studies.sweep.space import Space
 from studies.sweep.study import Study, state_of
 from studies.sweep.trial import advance
-from tests.helpers import ROOT, VALUES, random_digits
+from tests.helpers import ROOT, VALUES, encode_idx, random_digits
 from tests.sweep.work import HANGS, HOLDS_THE_INTERPRETER, KILLS_ITS_WORKER, ODD_ETA, RAISES, work
 
 DIGITS = random_digits(200)
@@ -84,7 +83,7 @@ class Project:
     def __init__(self, root: Path) -> None:
         self.root = root
         images = DIGITS.images.reshape(-1, 28, 28)
-        save({root / RAW / TRAIN_IMAGES: idx.encode(images), root / RAW / TRAIN_LABELS: idx.encode(DIGITS.labels)})
+        save({root / RAW / TRAIN_IMAGES: encode_idx(images), root / RAW / TRAIN_LABELS: encode_idx(DIGITS.labels)})
         (root / PARAMS).write_text(yaml.safe_dump(VALUES))
         write_space(root)
 
