@@ -9,12 +9,11 @@ import math
 import statistics
 import time
 from pathlib import Path
-from typing import NamedTuple
 
-from benchmarks.contestants import LEARNERS, installed
+from benchmarks.contestants import LEARNERS
 from benchmarks.machine import describe_machine
 from benchmarks.race import RESULTS
-from benchmarks.turns import positive, take_turns
+from benchmarks.turns import take_turns
 from benchmarks.work import Work
 from mnist.data.batches import batches_of
 from mnist.data.dataset import read_raw
@@ -27,59 +26,42 @@ from stages.pipeline import RAW
 
 FAST = Path("benchmarks/fast.yaml")
 MARKS = (0.9428, 0.97, 0.98)
+SEEDS = range(1, 11)
 
 
-class Run(NamedTuple):
-    """One seed: seconds to build and compile, and then to each mark; infinity: it never passes that."""
-
-    seed: int
-    start: float
-    marks: tuple[float, ...]
-
-
-def time_to_marks(who: str, seed: int) -> Run:
-    """Train with one seed, and look at the clock."""
+def time_to_marks(who: str, seed: int) -> list[float]:
+    """Return the seconds to build and compile, and then to each mark; infinity where one seed never passes it."""
     work = Work.load(Recipe.load_overlay(FAST).changed(FAST, {"seed": seed}))
-    learn, _ = LEARNERS[who]
     begin = time.perf_counter()
-    steps = learn(work)
+    steps = LEARNERS[who](work)
     next(steps)
     ready = time.perf_counter()
     aside = [(time.perf_counter() - ready, [layer.copy() for layer in weights]) for weights in steps]
 
-    training, batches = work.start()
+    training, batches = work.recipe.start(work.prepared)
     test = list(batches_of(read_raw(RAW / TEST_IMAGES, RAW / TEST_LABELS), batches.normalisation, batches.dtype))
-    passed = [math.inf] * len(MARKS)
+    curve = []
     for seconds, weights in aside:
         for mine, theirs in zip(training.network.weights, weights, strict=True):
             mine[:] = theirs
-        accuracy = score(training.network, test, training.loss).accuracy
-        passed = [min(old, seconds) if accuracy > mark else old for old, mark in zip(passed, MARKS, strict=True)]
-    return Run(seed, ready - begin, tuple(passed))
-
-
-def table_row(who: str, runs: list[Run]) -> str:
-    """Return a line for people; a seed that never passes a mark counts as longer than all others."""
-    cells = [f"{statistics.median(run.start for run in runs):.2f}"]
-    cells += [
-        f"{statistics.median(times):.2f} ({min(times):.2f} to {max(times):.2f})"
-        for times in zip(*(run.marks for run in runs), strict=True)
-    ]
-    return f"| {who} | {' | '.join(cells)} |"
+        curve.append((seconds, score(training.network, test, training.loss).accuracy))
+    passed = [next((seconds for seconds, accuracy in curve if accuracy > mark), math.inf) for mark in MARKS]
+    return [ready - begin, *passed]
 
 
 def main() -> None:
-    """Read the command line, train with each seed in turns, print and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=positive, default=10, help="how many, from 1 on (%(default)s)")
-    arguments = parser.parse_args()
+    """Train with each seed in turns, print and write the table."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with plain_errors("the same command starts over"):
-        runs = take_turns(installed(LEARNERS), time_to_marks, [(seed + 1,) for seed in range(arguments.seeds)])
+        runs = take_turns(LEARNERS, time_to_marks, [(seed,) for seed in SEEDS])
         heads = " | ".join(f"{mark:.2%}" for mark in MARKS)
         print(f"{describe_machine()}\n\n| who | to build and compile, s | {heads} |\n|---|---|{'---|' * len(MARKS)}")
-        for who, own in runs.items():
-            print(table_row(who, own))
-        rows = [(run.seed, who, run.start, *run.marks) for who, own in runs.items() for run in own]
+        for who, times in runs.items():
+            # A seed that never passes a mark counts as longer than all others.
+            starts, *marks = zip(*times, strict=True)
+            cells = [f"{statistics.median(mark):.2f} ({min(mark):.2f} to {max(mark):.2f})" for mark in marks]
+            print(f"| {who} | {statistics.median(starts):.2f} | {' | '.join(cells)} |")
+        rows = [(seed, who, *run) for who, times in runs.items() for seed, run in zip(SEEDS, times, strict=True)]
         save({RESULTS / "accuracy.csv": encode_csv(("seed", "who", "start", *map(str, MARKS)), rows)})
 
 

@@ -6,26 +6,24 @@ no biases. Where eta changes, PyTorch multiplies all of its momentum by the pres
 gradient by the eta of its step.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import cores, version
-from benchmarks.notebook import notebook_epochs
+from benchmarks.machine import cores
+from benchmarks.notebook import BATCH, notebook_epochs
 from benchmarks.work import Work
 from mnist.data.arrays import FloatArray
+from mnist.data.batches import prefetch
 from mnist.fingerprint import blas_threads
-from mnist.recipe import PARAMS, Recipe
-
-PROJECT = "this project"
 
 
 def race_products(work: Work, *, as_training: bool) -> Iterator[float]:
     """Do only the matrix products of a step, with as many threads as training has or as BLAS starts by itself."""
-    training, _ = work.start()
+    training, _ = work.recipe.start(work.prepared)
     weights, images, size = training.network.weights, work.inputs(), work.recipe.batch_size
     gradients = [np.empty_like(layer) for layer in weights]
     a = [images[:size], *[np.full((size, layer.shape[1]), 0.1, np.float32) for layer in weights]]
@@ -90,7 +88,7 @@ def learn_torch(work: Work) -> Iterator[list[FloatArray]]:
     torch.set_num_threads(max(1, cores() - 1))
     weights, step = build_torch(work, compiled=False)
     yield weights
-    for images, labels, etas in work.chunks():
+    for images, labels, etas in prefetch(work.chunks()):
         for batch in zip(torch.from_numpy(images), torch.from_numpy(labels), etas, strict=True):
             step(*batch)
         yield weights
@@ -99,33 +97,29 @@ def learn_torch(work: Work) -> Iterator[list[FloatArray]]:
 def build_jax(work: Work) -> tuple[Any, Callable[[Any, Any], Any]]:
     """Return JAX's (weights, velocities) and its step: (state, (images, labels, eta)) -> (state, loss)."""
     import jax  # noqa: PLC0415
-    import jax.numpy as jnp  # noqa: PLC0415
-
-    alpha = work.recipe.alpha
 
     def loss_of(weights: Any, x: Any, y: Any) -> Any:
         for layer in weights[:-1]:
             x = jax.nn.relu(x @ layer)
         logarithms = jax.nn.log_softmax(x @ weights[-1])
-        return -jnp.take_along_axis(logarithms, y[:, None], axis=1).mean()
+        return -jax.numpy.take_along_axis(logarithms, y[:, None], axis=1).mean()
 
     def step(state: Any, batch: Any) -> Any:
-        (weights, velocities), (images, labels, eta) = state, batch
+        (weights, velocities), (images, labels, eta), alpha = state, batch, work.recipe.alpha
         loss, gradients = jax.value_and_grad(loss_of)(weights, images, labels)
         velocities = [alpha * v - eta * g for v, g in zip(velocities, gradients, strict=True)]
         weights = [w + alpha * v - eta * g for w, v, g in zip(weights, velocities, gradients, strict=True)]
         return (weights, velocities), loss
 
-    weights = [jnp.asarray(layer) for layer in work.first_weights()]
-    return (weights, [jnp.zeros_like(layer) for layer in weights]), step
+    weights = [jax.numpy.asarray(layer) for layer in work.first_weights()]
+    return (weights, [jax.numpy.zeros_like(layer) for layer in weights]), step
 
 
 def race_jax(work: Work) -> Iterator[float]:
     """Train with JAX, a whole epoch compiled into one loop."""
     import jax  # noqa: PLC0415
-    import jax.numpy as jnp  # noqa: PLC0415
 
-    images, labels = jnp.asarray(work.inputs()), jnp.asarray(work.prepared.training.labels.astype(np.int32))
+    images, labels = map(jax.numpy.asarray, (work.inputs(), work.prepared.training.labels.astype(np.int32)))
     state, step = build_jax(work)
 
     def step_on(state: Any, batch: Any) -> Any:
@@ -145,7 +139,7 @@ def learn_jax(work: Work) -> Iterator[list[FloatArray]]:
     scan = jax.jit(lambda state, chunk: jax.lax.scan(step, state, chunk), donate_argnums=0)
     learn = scan.lower(state, tuple(map(jax.numpy.asarray, next(work.chunks())))).compile()
     yield [np.array(layer) for layer in state[0]]
-    for chunk in work.chunks():
+    for chunk in prefetch(work.chunks()):
         state, _ = learn(state, tuple(map(jax.numpy.asarray, chunk)))
         yield [np.array(layer) for layer in state[0]]
 
@@ -178,46 +172,35 @@ def race_scikit_learn(work: Work) -> Iterator[float]:
 
 def learn_project(work: Work) -> Iterator[list[FloatArray]]:
     """Train with this project."""
-    training, batches = work.start()
+    training, batches = work.recipe.start(work.prepared)
     yield training.network.weights
     for _ in work.train(training, batches):
         yield training.network.weights
 
 
-def race_deforming(work: Work) -> Iterator[float]:
-    """Train with this project on images that are deformed as in params.yaml."""
-    deformation = Recipe.load(PARAMS).deformation.model_dump()
-    return Work(work.recipe.changed(PARAMS, {"deformation": deformation}), work.prepared).epochs()
-
-
 def race_notebook(work: Work) -> Iterator[float]:
-    """Train the same network by the notebook's own procedure, in float64."""
-    return notebook_epochs(work.prepared.training, np.random.default_rng(work.recipe.seed))
+    """Train the same network by the notebook's own procedure, in float64 from N(0, 1) weights."""
+    rng = np.random.default_rng(work.recipe.seed)
+    weights = (rng.standard_normal(shape) for shape in ((784, 100), (100, 100), (100, 10)))
+    for _, losses, _ in notebook_epochs(work.prepared.training, *weights):
+        yield float(np.mean(losses)) / BATCH
 
 
-# Name -> how it trains, and the package that it needs, as pip names it.
-RACERS: dict[str, tuple[Callable[[Work], Iterator[float]], str]] = {
-    PROJECT: (Work.epochs, "numpy"),
-    "its matrix products alone": (partial(race_products, as_training=True), "numpy"),
-    "those with a BLAS thread a core": (partial(race_products, as_training=False), "numpy"),
-    "this project, images deformed": (race_deforming, "numpy"),
-    "PyTorch": (partial(race_torch, compiled=False), "torch"),
-    "PyTorch, compiled": (partial(race_torch, compiled=True), "torch"),
-    "scikit-learn": (race_scikit_learn, "scikit-learn"),
-    "JAX, compiled": (race_jax, "jax"),
-    "the notebook's loop": (race_notebook, "numpy"),
+PROJECT = "this project"
+
+RACERS: dict[str, Callable[[Work], Iterator[float]]] = {
+    PROJECT: Work.epochs,
+    "its matrix products alone": partial(race_products, as_training=True),
+    "those with a BLAS thread a core": partial(race_products, as_training=False),
+    "PyTorch": partial(race_torch, compiled=False),
+    "PyTorch, compiled": partial(race_torch, compiled=True),
+    "scikit-learn": race_scikit_learn,
+    "JAX, compiled": race_jax,
+    "the notebook's loop": race_notebook,
 }
 
-LEARNERS: dict[str, tuple[Callable[[Work], Iterator[list[FloatArray]]], str]] = {
-    PROJECT: (learn_project, "numpy"),
-    "PyTorch": (learn_torch, "torch"),
-    "JAX, compiled": (learn_jax, "jax"),
+LEARNERS: dict[str, Callable[[Work], Iterator[list[FloatArray]]]] = {
+    PROJECT: learn_project,
+    "PyTorch": learn_torch,
+    "JAX, compiled": learn_jax,
 }
-
-
-def installed(contestants: Mapping[str, tuple[object, str]]) -> list[str]:
-    """Return the names of those that can run here, and print which package the others lack."""
-    for name, (_, package) in contestants.items():
-        if not version(package):
-            print(f"{name} does not run: `pip install {package}` brings what it needs")
-    return [name for name, (_, package) in contestants.items() if version(package)]

@@ -1,9 +1,11 @@
 """What the measurements ran on."""
 
-import importlib.metadata
 import os
 import platform
+import re
 import sys
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from mnist.fingerprint import describe_arithmetic, describe_blas
@@ -11,8 +13,12 @@ from mnist.fingerprint import describe_arithmetic, describe_blas
 
 def describe_machine() -> str:
     """Return processor, cores, kernels and versions in a line."""
-    parts = [_processor(), f"{cores()} cores", f"Python {platform.python_version()}", describe_arithmetic()]
-    parts += [f"{peer} {found}" for peer in ("torch", "jax", "scikit-learn") if (found := version(peer))]
+    linux = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*: (.*)", linux.read_text()) if linux.exists() else [platform.processor()]
+    parts = [*names[:1], f"{cores()} cores", f"Python {platform.python_version()}", describe_arithmetic()]
+    for peer in ("torch", "jax", "scikit-learn"):
+        with suppress(PackageNotFoundError):
+            parts.append(f"{peer} {version(peer)}")
     return ", ".join(parts)
 
 
@@ -24,18 +30,3 @@ def cores() -> int:
 def kernels() -> str:
     """Return which kernels BLAS runs: OPENBLAS_CORETYPE chooses others than the processor's own."""
     return "+".join(str(blas["architecture"]) for blas in describe_blas()) or "unknown"
-
-
-def version(package: str) -> str | None:
-    """Return the version of a package, as pip names it, if it is installed."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

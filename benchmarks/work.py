@@ -2,59 +2,24 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnist.data.arrays import FloatArray
-from mnist.data.batches import Batches, prefetch
+from mnist.data.batches import Batches
 from mnist.data.dataset import Prepared, read_raw
 from mnist.data.published import TRAIN_IMAGES, TRAIN_LABELS
 from mnist.fingerprint import blas_threads
 from mnist.nn.training import Progress, Training
-from mnist.recipe import PARAMS, Recipe
+from mnist.recipe import Recipe
 from stages.pipeline import RAW
-
-
-def plain_recipe(**changes: Any) -> Recipe:
-    """Return params.yaml with only those parts that every library can do alike, and with some values changed.
-
-    Images stay as they are, eta is constant, and there is no weight decay, which each library defines differently.
-    """
-    plain = {
-        "epochs": 1_000_000,
-        "schedule": "constant",
-        "weight_decay": 0,
-        "negligible": 0,
-        "data": {"validation": 0},
-        "deformation": dict.fromkeys(("rotation", "scaling", "shear", "shift", "elastic"), 0),
-    }
-    return Recipe.load(PARAMS).changed("the recipe of a benchmark", plain | changes)
-
-
-class Chunk(NamedTuple):
-    """Some batches, ready for another library: float32 (batches, batch_size, 784), int64 (batches, batch_size).
-
-    `etas` holds the learning rate of each batch.
-    """
-
-    images: FloatArray
-    labels: NDArray[np.int64]
-    etas: list[float]
 
 
 @dataclass(frozen=True)
 class Work:
-    """A training that several libraries do.
-
-    Attributes
-    ----------
-    recipe : Recipe
-        Its batch_size should divide the number of images.
-    prepared : Prepared
-        Training images and normalisation.
-    """
+    """A training that several libraries do; the recipe's batch_size should divide the number of images."""
 
     recipe: Recipe
     prepared: Prepared
@@ -64,10 +29,6 @@ class Work:
         """Return the work of a recipe on the training images, which `make` downloads."""
         return cls(recipe, recipe.prepare(read_raw(RAW / TRAIN_IMAGES, RAW / TRAIN_LABELS)))
 
-    def start(self) -> tuple[Training, Batches]:
-        """Return this project's training before its first epoch, and its batches."""
-        return self.recipe.start(self.prepared)
-
     def train(self, training: Training, batches: Batches) -> Iterator[Progress]:
         """Train as the stage `train` does, without validation images."""
         with blas_threads(training.network.largest_product(self.recipe.batch_size)):
@@ -75,11 +36,11 @@ class Work:
 
     def epochs(self) -> Iterator[float]:
         """Train with this project, an epoch for each `next`, and yield its mean loss."""
-        return (progress.score.loss for progress in self.train(*self.start()) if progress.complete)
+        return (progress.score.loss for progress in self.train(*self.recipe.start(self.prepared)) if progress.complete)
 
     def first_weights(self) -> list[FloatArray]:
         """Return the first weights (fan-in, fan-out) of each layer."""
-        return self.start()[0].network.weights
+        return self.recipe.start(self.prepared)[0].network.weights
 
     def inputs(self) -> FloatArray:
         """Return all images normalised (images, 784): other libraries get them before the clock starts."""
@@ -88,16 +49,16 @@ class Work:
 
     def orders(self) -> Iterator[NDArray[np.int64]]:
         """Yield the order of the images in each epoch."""
-        _, batches = self.start()
+        _, batches = self.recipe.start(self.prepared)
         while True:
             yield batches.order(len(batches.dataset), batches.batch_size, batches.generators["shuffling"])
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Yield the batches that this project trains on, each chunk made in a thread while the last one is used."""
-        return prefetch(self._chunks())
+    def chunks(self) -> Iterator[tuple[FloatArray, NDArray[np.int64], list[float]]]:
+        """Yield the batches that this project trains on, some at a time, for another library.
 
-    def _chunks(self) -> Iterator[Chunk]:
-        training, batches = self.start()
+        They are normalised images (batches, batch_size, 784), labels (batches, batch_size), and the eta of each batch.
+        """
+        training, batches = self.recipe.start(self.prepared)
         size, epochs = self.recipe.batch_size, self.recipe.epochs
         for epoch in range(epochs):
             images, chunks = batches.draw(epoch / epochs)
@@ -106,5 +67,5 @@ class Work:
                 starts = range(done, done + size * len(chunk), size)
                 etas = [training.eta((epoch + start / images) / epochs) for start in starts]
                 inputs, targets = (np.stack(parts) for parts in zip(*chunk, strict=True))
-                yield Chunk(inputs, targets.argmax(axis=-1), etas)
+                yield inputs, targets.argmax(axis=-1), etas
                 done = starts.stop

@@ -16,6 +16,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist.checked import flatten
 from mnist.examples import worst_mistakes
 from mnist.model import Model
 from mnist.recipe import Recipe
@@ -33,47 +34,21 @@ _SETS = {"test": "test", "validation": "validation", "train": "training"}
 
 @dataclass(frozen=True)
 class Results:
-    """The results of the stages for one network.
-
-    Attributes
-    ----------
-    model : Model
-    scores : dict
-        metrics/scores.json.
-    history : list of dict
-        A row an epoch, by the names of `mnist.nn.training.Epoch`.
-    predictions : list of dict
-        A row a test image: the names of its "actual" and its "predicted" class.
-    examples : ndarray of EXAMPLE
-        Test images to show.
-    training_digits : bytes or None
-        A PNG of deformed training digits; None where training does not deform them.
-    baseline : dict
-        The run to compare with: its "parameters" and "metrics".
-    """
+    """The results of the stages for one network."""
 
     model: Model
-    scores: dict[str, Any]
-    history: list[dict[str, float]]
-    predictions: list[dict[str, str]]
-    examples: NDArray[np.void]
-    training_digits: bytes | None
-    baseline: dict[str, Any]
+    scores: dict[str, Any]  # metrics/scores.json
+    history: list[dict[str, float]]  # a row an epoch, by the names of `mnist.nn.training.Epoch`
+    predictions: list[dict[str, str]]  # a row a test image: the names of its "actual" and its "predicted" class
+    examples: NDArray[np.void]  # test images to show, of type EXAMPLE
+    training_digits: bytes | None  # a PNG of deformed training digits; None where training does not deform them
+    baseline: dict[str, Any]  # the run to compare with: its "parameters" and "metrics"
 
 
 def render(results: Results, chart_scripts: str) -> bytes:
-    """Return the page, the same bytes for the same results.
+    """Return the page, the same bytes for the same results; `chart_scripts` is JavaScript that defines `vegaEmbed`.
 
-    Parameters
-    ----------
-    results : Results
-    chart_scripts : str
-        JavaScript that defines `vegaEmbed`.
-
-    Returns
-    -------
-    bytes
-        HTML; its Content-Security-Policy lets a browser run the page's own scripts only, and load nothing.
+    Its Content-Security-Policy lets a browser run the page's own scripts only, and load nothing.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER),
@@ -108,7 +83,7 @@ def _describe_results(results: Results) -> dict[str, Any]:
     counts = Counter((row["actual"], row["predicted"]) for row in results.predictions)
     confusion = np.array([[counts[actual, predicted] for predicted in names] for actual in names])
     mistakes = confusion - np.diag(np.diagonal(confusion))
-    recipe, fields = _flatten(model.recipe), Recipe.fields()
+    recipe, fields = flatten(model.recipe), Recipe.fields()
     return {
         "things": "digits" if all(name.isdecimal() for name in names) else "images",
         "names": names,
@@ -151,10 +126,13 @@ def _compare(results: Results) -> dict[str, Any]:
 
     The baseline is a file that people merge and edit: an odd part of it counts as missing.
     """
-    before, now = _flatten(results.baseline.get("parameters")), _flatten(results.model.recipe)
+    parameters, metrics = (
+        part if isinstance(part := results.baseline.get(name), dict) else {} for name in ("parameters", "metrics")
+    )
+    before, now = flatten(parameters), flatten(results.model.recipe)
     old, new = (
-        {key: figure for key, figure in _flatten(metrics).items() if isinstance(figure, float)}
-        for metrics in (results.baseline.get("metrics"), results.scores)
+        {key: figure for key, figure in flatten(table).items() if isinstance(figure, float)}
+        for table in (metrics, results.scores)
     )
     return {
         "is_baseline": (before, old) == (now, new),
@@ -170,14 +148,6 @@ def _compare(results: Results) -> dict[str, Any]:
             if f"{name}.{figure}" in old | new
         ],
     }
-
-
-def _flatten(table: Any) -> dict[str, Any]:
-    """Return a table of values and groups as one table, the keys of a group as `group.key`."""
-    flat: dict[str, Any] = {}
-    for key, value in table.items() if isinstance(table, dict) else ():
-        flat |= {f"{key}.{inner}": part for inner, part in value.items()} if isinstance(value, dict) else {key: value}
-    return flat
 
 
 def _keys(flat: dict[str, Any]) -> list[str]:

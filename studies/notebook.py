@@ -130,10 +130,9 @@ def main() -> None:
             stage(recipe, workspace)
         here = figures(workspace)
         print(f"\n{'':32}{'the notebook':>14}{'here':>14}")
-        for epoch, printed in PRINTED["loss"].items():
-            print(f"{f'running loss, epoch {epoch}':32}{printed:14.2f}{here['loss'][epoch]:14.2f}")
-        for epoch, printed in PRINTED["accuracy"].items():
-            print(f"{f'running accuracy, epoch {epoch}':32}{printed:14.2f}{here['accuracy'][epoch]:14.2f}")
+        for name in ("loss", "accuracy"):
+            for epoch, printed in PRINTED[name].items():
+                print(f"{f'running {name}, epoch {epoch}':32}{printed:14.2f}{here[name][epoch]:14.2f}")
         for name in ("train accuracy", "test accuracy", "test loss"):
             print(f"{f'{name}, raw images':32}{PRINTED[name]:14.4f}{here[name]:14.4f}")
 

@@ -66,19 +66,7 @@ def _positive(text: str) -> int:
 def run_all(recipes: Mapping[str, Recipe], seeds: Iterable[int], jobs: int, *, test: bool = True) -> list[Run]:
     """Return the runs of all recipes with all seeds, `jobs` at a time on one core each, and print each as it ends.
 
-    Parameters
-    ----------
-    recipes : mapping
-        Name -> recipe; the seeds replace its seed.
-    seeds : iterable of int
-    jobs : int
-    test : bool
-        Whether to open the test images.
-
-    Raises
-    ------
-    StudyError
-        A process was killed.
+    `test` opens the test images. Raises StudyError where a process was killed.
     """
     items = [(name, recipe.changed(name, {"seed": seed})) for name, recipe in recipes.items() for seed in seeds]
     # Several small products at a time are faster on a core each than one after another on all of them.

@@ -21,13 +21,7 @@ class Function(Protocol):
 
 @dataclass(frozen=True)
 class Output:
-    """A function that can follow the last matrix product.
-
-    Attributes
-    ----------
-    name : str
-    function : (z, out) -> a
-    """
+    """A function (z, out) -> a, with its name, that can follow the last matrix product."""
 
     name: str
     function: Function
@@ -41,10 +35,7 @@ class Output:
 class Activation(Output):
     """A function of one number, applied to each element, that can follow any matrix product.
 
-    Attributes
-    ----------
-    derivative : (a, out) -> da/dz
-        Computed from the activation and written into `out`, another array of the same shape.
+    Its derivative (a, out) -> da/dz is computed from the activation, into `out`, another array of the same shape.
     """
 
     derivative: Callable[[FloatArray, FloatArray], FloatArray]

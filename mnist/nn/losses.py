@@ -15,16 +15,10 @@ from mnist.nn.arrays import FloatArray
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss and the output function that belongs to it.
+    """A loss, and the output function that turns `z` into the network's answer.
 
-    Attributes
-    ----------
-    output : Output
-        Turns `z` into the network's answer.
-    value : (z, targets) -> float
-        The loss of an image, averaged over the batch.
-    delta : (z, targets) -> FloatArray, shape (images, classes)
-        Row i: the derivative of image i's loss by its `z`.
+    `value` (z, targets) -> float is the loss of an image, averaged over the batch; `delta` (z, targets) -> FloatArray
+    (images, classes) has the derivative of each image's loss by its `z` as a row.
     """
 
     output: Output

@@ -56,10 +56,9 @@ def confusion_matrix(labels: NDArray[np.integer], predictions: NDArray[np.intege
 
 
 def precision_and_recall(confusion: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return two figures for each class, shape (classes,) each; a fraction of nothing is 0.
+    """Return precision and recall of each class, shape (classes,); a fraction of nothing is 0.
 
-    Precision: of the images taken for the class, the fraction that belong to it. Recall: of the images of the class,
-    the fraction taken for it.
+    Precision is the fraction of right ones among the images taken for the class, recall that among its own images.
     """
     hits, taken, present = np.diagonal(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
     return hits / np.maximum(taken, 1), hits / np.maximum(present, 1)

@@ -74,17 +74,11 @@ class Network:
         return self.output(self.forward(images)[-1])
 
     def forward(self, images: FloatArray) -> list[FloatArray]:
-        """Return what every layer computes for a batch.
+        """Return what every layer computes for `images` (images, inputs), arrays of shape (images, units).
 
-        Parameters
-        ----------
-        images : FloatArray, shape (images, inputs)
-
-        Returns
-        -------
-        list of FloatArray, shape (images, units) each
-            The images; the activations of the hidden layers, which the next call and `backward` overwrite; and the
-            pre-activation `z` of the last layer, a new array, from which a loss and the output function start.
+        The first are the images. The activations of the hidden layers are overwritten by the next call and by
+        `backward`. The last is the pre-activation `z` of the last layer, a new array, from which a loss and the output
+        function start.
         """
         activations = [images]
         buffers: list[FloatArray | None] = [a for a, _ in self._buffers(len(images))]
@@ -98,17 +92,9 @@ class Network:
     def backward(self, activations: list[FloatArray], delta: FloatArray) -> FloatArray:
         """Return the gradient of the loss with respect to all weights (Rumelhart, Hinton & Williams 1986).
 
-        Parameters
-        ----------
-        activations : list of FloatArray
-            From `forward`; the activations of the hidden layers are overwritten.
-        delta : FloatArray, shape (images, classes)
-            The derivative of the loss by the last layer's `z`.
-
-        Returns
-        -------
-        FloatArray, shape of `theta`
-            Summed over the images. The next call overwrites it.
+        `activations` come from `forward`, and those of the hidden layers are overwritten; `delta` (images, classes) is
+        the derivative of the loss by the last layer's `z`. The result has the shape of `theta` and is summed over the
+        images; the next call overwrites it.
         """
         weight_gradients, bias_gradients = self._gradients
         slopes = [slope for _, slope in self._buffers(len(delta))]

@@ -106,25 +106,11 @@ class Training:
         return z
 
     def run(self, epochs: Epochs, validation: Iterable[Batch]) -> Iterator[Progress]:
-        """Train until `history` is complete.
+        """Train until `history` is complete, and yield progress several times an epoch and when one is complete.
 
-        Parameters
-        ----------
-        epochs : Epochs
-            What to learn from.
-        validation : iterable of Batch
-            What to measure progress on after each epoch; it may be empty.
-
-        Yields
-        ------
-        Progress
-            Several times an epoch, and when an epoch is complete: between two epochs, and only then, weights,
-            optimizer state, history and the generators of `epochs` are all that training continues from.
-
-        Raises
-        ------
-        DivergedError
-            The loss or a weight is not finite any more.
+        `validation`, which may be empty, is measured after each epoch. Between two epochs, and only then, weights,
+        optimizer state, history and the generators of `epochs` are all that training continues from. Raises
+        DivergedError where the loss or a weight is not finite any more.
         """
         while len(self.history) < self.epochs:
             yield from self._run_epoch(epochs, validation)

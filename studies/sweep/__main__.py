@@ -1,8 +1,22 @@
-"""`python -m studies.sweep SPACE.yaml`: Ctrl-C ends it in one line from the first import on."""
+"""`python -m studies.sweep SPACE.yaml`, which Ctrl-C ends in one line, from its first import on."""
+
+import os
+import signal
+import sys
 
 from mnist.errors import plain_errors
 
-with plain_errors():
-    from studies.sweep.run import main
 
-    main()
+def interrupt(*_: object) -> None:
+    """End at once: a sweep can be killed at any moment, and libraries swallow a KeyboardInterrupt now and then."""
+    line_break = "\n" if sys.stderr.isatty() else ""
+    os.write(2, f"{line_break}interrupted; earlier results are untouched, and the same command resumes\n".encode())
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, interrupt)
+    with plain_errors():
+        from studies.sweep.run import main
+
+        main()

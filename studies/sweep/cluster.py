@@ -83,9 +83,9 @@ def local(count: int, log: Path, digits: Dataset) -> Iterator[tuple[Client, Call
         while len(processes) < count:
             command = [sys.executable, "-m", "distributed.cli.dask_worker", cluster.scheduler_address]
             command += ["--host", "127.0.0.1", "--no-nanny", "--nthreads", "1", "--memory-limit", "0", "--no-dashboard"]
-            command += ["--preload", __name__, "--death-timeout", str(PATIENCE)]
+            command += ["--preload", __name__, "--death-timeout", "20"]
             with log.open("ab") as file:
-                # A session of its own: Ctrl-C in a terminal reaches this process, which ends the workers, and not them.
+                # A session of its own: Ctrl-C in a terminal does not reach workers; they end when their scheduler does.
                 options: dict[str, Any] = {"stdout": file, "stderr": file, "start_new_session": True}
                 processes.append(subprocess.Popen(command, env=environment, **options))  # noqa: S603
 
@@ -112,6 +112,6 @@ def remote(address: str, digits: Dataset) -> Iterator[tuple[Client, Callable[[],
         client = Client(address, timeout=PATIENCE)
         client.register_worker_callbacks(partial(hold, CODE, digits))
     except (OSError, ValueError, TypeError) as error:
-        raise ClusterError(f"{address}: no scheduler of Dask can be reached: {error}") from error
+        raise ClusterError(f"{address}: no scheduler can be reached; docs/sweeps.md shows how: {error}") from error
     with client:
         yield client, lambda: None

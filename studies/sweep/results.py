@@ -68,19 +68,12 @@ def _chart(trials: list[FrozenTrial], best: FrozenTrial, space: Space) -> dict[s
     """Return a Vega-Lite chart: the errors on the validation images over each hyperparameter, the best trial in red."""
     points = [
         {name: str(value) if isinstance(value, list) else value for name, value in space.values(trial.params).items()}
-        | {
-            "errors": max(0.01, 100 - 100 * trial.user_attrs["accuracy"]),
-            "epochs": trial.user_attrs["epochs"],
-            "best": trial is best,
-        }
+        | {"errors": max(0.01, 100 - 100 * accuracy), "epochs": trial.user_attrs["epochs"], "best": trial is best}
         for trial in sorted(trials, key=lambda trial: trial is best)
-        if "accuracy" in trial.user_attrs
+        if (accuracy := trial.user_attrs.get("accuracy")) is not None
     ]
-    y = {
-        "field": "errors",
-        "title": "errors on the validation images, % (logarithmic)",
-        "scale": {"type": "log", "nice": False, "padding": 8},
-    }
+    scale = {"type": "log", "nice": False, "padding": 8}
+    y = {"field": "errors", "title": "errors on the validation images, % (logarithmic)", "scale": scale}
     color = {"field": "epochs", "type": "ordinal", "scale": {"scheme": "blues"}, "title": "epochs trained"}
     color |= {"condition": {"test": "datum.best", "value": "#c8321e"}}
     panels = []

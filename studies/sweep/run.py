@@ -56,7 +56,7 @@ class Sweep:
     def run(self, connect: Callable[[], AbstractContextManager[tuple[Client, Restart]]]) -> list[FrozenTrial]:
         """Run all trials, or what is left of them, and return them; raises ClusterError and DamagedFileError."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(self._folder / "lock"):
+        with filelock.FileLock(self._folder / "lock", timeout=0):
             study = self._study = Study(self._folder / "journal.log", self._space)
             ended = [trial for trial in study.trials() if state_of(trial) != "running"]
             # disable=None: no bar where nobody looks, as in a log file.

@@ -37,7 +37,7 @@ class Settings(CheckedFile):
     objective: Literal["validation_accuracy", "validation_loss"] = Field(description="what trials are compared by")
     halving: Count = Field(ge=0, description="one trial of so many continues from each rung; 0: all of them do")
     first_rung: Count = Field(ge=1, description="epochs after which trials are compared for the first time")
-    time_limit: Number = Field(gt=0, description="seconds after which a trial is stopped")
+    time_limit: Number = Field(gt=0, le=1_000_000, description="seconds after which a trial is stopped")
     space: dict[str, Any] = Field(min_length=1, description="hyperparameter -> a list of values, or low and high")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from mnist.data.dataset import load_prepared
+from mnist.fingerprint import blas_threads
 from tests.helpers import recipe
 from tests.pipeline.clone import Clone, stages_run
 
@@ -69,15 +70,16 @@ def test_an_edit_runs_only_the_stages_that_depend_on_the_file(clone: Clone) -> N
 
 
 def test_deformed_training_images_lift_the_accuracy_on_others(clone: Clone) -> None:
-    # 2000 images and 40 epochs: without deformations they are learnt by heart (91.4%, with them 96.4%).
+    # 2000 images and 30 epochs: without deformations they are learnt by heart (91%, with them 96%).
     prepared = load_prepared(clone.root / "data/prepared.npz")
     few = prepared._replace(training=prepared.training[:2000])
     accuracy = {}
     for elastic in (0, 1):
         deformation = {"rotation": 15 * elastic, "scaling": 0.15 * elastic, "elastic": elastic}
-        changes = {"epochs": 40, "batch_size": 100, "weight_decay": 0, "network": {"hidden": [100, 100]}}
+        changes = {"epochs": 30, "batch_size": 100, "weight_decay": 0, "network": {"hidden": [100, 100]}}
         training, batches = recipe(deformation=deformation, **changes).start(few)
-        list(training.run(batches, []))
+        with blas_threads(largest_product=0):
+            list(training.run(batches, []))
         images, labels = prepared.validation.images, prepared.validation.labels
         outputs = training.network(images.astype("float32") / 255)
         accuracy[elastic] = (outputs.argmax(axis=1) == labels).mean()

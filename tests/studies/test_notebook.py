@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.notebook import NotebookLoop, normalised_batches, sigmoid
+from benchmarks.notebook import notebook_epochs, sigmoid
 from mnist.errors import MnistError
 from mnist.model import Model, encode_model, load_model
-from mnist.recipe import Recipe
+from mnist.recipe import ACTIVATIONS, Recipe
 from studies import notebook
 from tests.helpers import ROOT, random_digits
 
@@ -20,20 +20,19 @@ DIGITS = random_digits(BATCHES * 100)
 def test_100_batches_give_the_weights_losses_and_outputs_of_the_transcription() -> None:
     training, batches = NOTEBOOK.changed("one epoch", {"epochs": 1}).start(NOTEBOOK.prepare(DIGITS))
     network = training.network
-    loop = NotebookLoop(*(weights.copy() for weights in network.weights))
-    assert [w.shape for w in (loop.w1, loop.w2, loop.w3)] == [(784, 100), (100, 100), (100, 10)]
-    loop.epoch(normalised_batches(DIGITS), DIGITS)
+    (w1, w2, w3), losses, right = next(notebook_epochs(DIGITS, *(weights.astype(float) for weights in network.weights)))
+    assert [w.shape for w in (w1, w2, w3)] == [(784, 100), (100, 100), (100, 10)]
 
     *_, progress = training.run(batches, [])
-    for ours, theirs in zip(network.weights, (loop.w1, loop.w2, loop.w3), strict=True):
+    for ours, theirs in zip(network.weights, (w1, w2, w3), strict=True):
         assert ours.dtype == np.float64
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-10)
-    np.testing.assert_allclose(progress.score.loss * 100, np.mean(loop.losses), rtol=1e-10)
-    assert progress.score.accuracy == loop.right / len(DIGITS)
+    np.testing.assert_allclose(progress.score.loss * 100, np.mean(losses), rtol=1e-10)
+    assert progress.score.accuracy == right / len(DIGITS)
 
     # The test images stay 0..255.
     model = Model(network, batches.normalisation.for_prediction, NOTEBOOK.class_names, {})
-    straight = sigmoid(sigmoid(sigmoid(np.clip(DIGITS.images[:50] @ loop.w1, -700, 700)) @ loop.w2) @ loop.w3)
+    straight = sigmoid(sigmoid(sigmoid(np.clip(DIGITS.images[:50] @ w1, -700, 700)) @ w2) @ w3)
     np.testing.assert_allclose(model(DIGITS.images[:50]), straight, atol=1e-10)
 
 
@@ -57,7 +56,7 @@ def test_the_derivative_at_the_rounded_z_is_0_where_a_unit_is_saturated() -> Non
     z = np.array([-800.0, -40, -1.6, -0.4, 0, 0.4, 2.4, 3.6, 40, 800])
     a = np.array([0, sigmoid(z[1:-1])[0], *sigmoid(z[2:-1]), 1])
     r = sigmoid(np.array([-800.0, -40, -2, 0, 0, 0, 2, 4, 40, 800]).clip(-700, 700))
-    derivative = notebook.ACTIVATIONS["sigmoid_rounded_derivative"].derivative
+    derivative = ACTIVATIONS["sigmoid_rounded_derivative"].derivative
     np.testing.assert_allclose(derivative(a, np.empty_like(a)), r * (1 - r), atol=1e-15)
 
 

@@ -45,8 +45,8 @@ def facts(trials: list[FrozenTrial]) -> list[object]:
 
 
 def spaces(folder: Path) -> Iterator[Space]:
-    yield load(folder, space={"eta": [0.1, 0.2, 0.3], "network.hidden": [[8], [4, 4]]})
-    yield load(folder, method="tpe", trials=12, space=SEARCH)
+    yield load(folder, space={"eta": [0.1, 0.2], "network.hidden": [[8], [4, 4]]})
+    yield load(folder, method="tpe", trials=8, space=SEARCH)
 
 
 def test_every_prefix_of_a_journal_resumes(tmp_path: Path) -> None:
