@@ -75,9 +75,8 @@ def main() -> None:
     """Read the command line, race, print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch-size", default=100)
-    changes = vars(parser.parse_args())
     with plain_errors("the same command starts over"):
-        recipe = Recipe.load_overlay(PLAIN).changed("the command line", changes)
+        recipe = Recipe.load_overlay(PLAIN).changed("the command line", vars(parser.parse_args()))
         rows = race(recipe)
         print(f"batch {recipe.batch_size}: {describe_machine()}\n", HEADER, *rows, sep="\n")
         file = f"race-batch{recipe.batch_size}-cores{cores()}-{kernels()}.csv"

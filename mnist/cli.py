@@ -106,23 +106,14 @@ def _summary(arguments: argparse.Namespace) -> int:
     model = _load(arguments.model)
     network = model.network
     print(f"{arguments.model}: {network}\n")
-    rows = [("layer", "weights", "biases", "numbers", "then")]
-    last = len(network.weights) - 1
-    for layer, weights in enumerate(network.weights):
-        (fan_in, fan_out), then = weights.shape, network.output if layer == last else network.activation
-        biases = fan_out if network.biases else 0
-        rows.append((str(layer + 1), f"{fan_in} x {fan_out}", str(biases), f"{weights.size + biases:,}", then.name))
-    rows.append(("all", "", "", f"{network.theta.size:,}", ""))
-    _print_table(rows)
+    for layer, weights in enumerate(network.weights, start=1):
+        then = network.output if layer == len(network.weights) else network.activation
+        biases = f" + {weights.shape[1]} biases" if network.biases else ""
+        print(f"layer {layer}: {weights.shape[0]} x {weights.shape[1]} weights{biases}, then {then.name}")
     print("\ntrained with")
-    _print_table([(key, json.dumps(value)) for key, value in flatten(model.recipe).items()])
+    for key, value in flatten(model.recipe).items():
+        print(f"{key:24}{json.dumps(value)}")
     return 0
-
-
-def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _load(path: Path) -> Model:
