@@ -39,11 +39,13 @@ record: setup
 	$(BIN)/dvc repro
 
 # The original notebook's procedure, its figures beside those it printed: a minute.
-notebook: all
+notebook: setup
+	$(BIN)/dvc repro download
 	$(BIN)/python -m studies.notebook
 
 # Many combinations of hyperparameters on all cores, the bad ones stopped early: two minutes.
-sweep: all
+sweep: setup
+	$(BIN)/dvc repro download
 	$(BIN)/python -m studies.sweep
 
 # Longer versions of the reliability tests, a quarter of an hour.

@@ -2,15 +2,13 @@
 
 import os
 import signal
-import sys
 
 from mnist.errors import plain_errors
 
 
 def interrupt(*_: object) -> None:
     """End at once: a sweep can be killed at any moment, and libraries swallow a KeyboardInterrupt now and then."""
-    line_break = "\n" if sys.stderr.isatty() else ""
-    os.write(2, f"{line_break}interrupted; earlier results are untouched, and the same command resumes\n".encode())
+    os.write(2, b"\n" * os.isatty(2) + b"interrupted; earlier results are untouched, and the same command resumes\n")
     os._exit(1)
 
 

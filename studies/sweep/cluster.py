@@ -24,11 +24,11 @@ PATIENCE = 60
 """Seconds that a cluster has to answer, and that a worker has to start, which takes one or two."""
 
 # What goes wrong is reported by the sweep: Dask's own log lines would tear the progress bar.
+_SILENT = logging.CRITICAL + 1
 for _name in ("distributed", "distributed.client"):
-    logging.getLogger(_name).setLevel(logging.CRITICAL)
+    logging.getLogger(_name).setLevel(_SILENT)
 
-# What a worker holds.
-_held: list[Any] = []
+_held: list[Any] = []  # what a worker holds
 
 
 class ClusterError(MnistError):
@@ -90,11 +90,7 @@ def local(count: int, log: Path, digits: Dataset) -> Iterator[tuple[Client, Call
                 processes.append(subprocess.Popen(command, env=environment, **options))  # noqa: S603
 
     options: dict[str, Any] = {"protocol": "tls://", "host": "127.0.0.1", "security": security, "n_workers": 0}
-    options |= {
-        "dashboard_address": None,
-        "silence_logs": logging.CRITICAL,
-        "scheduler_kwargs": {"preload": [__name__]},
-    }
+    options |= {"dashboard_address": None, "silence_logs": _SILENT, "scheduler_kwargs": {"preload": [__name__]}}
     try:
         with LocalCluster(**options) as cluster, Client(cluster) as client:
             client.register_worker_callbacks(partial(hold, CODE, digits))

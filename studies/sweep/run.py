@@ -41,8 +41,7 @@ KEPT, LOG = Path(".studies/sweep"), "workers.log"
 
 # Seconds between two looks at what has ended; and how many workers may die in a leg of a trial.
 _TICK, _DEATHS = 0.25, 3
-# How it shows that a scheduler has gone away.
-_LOST = (CommClosedError, ConnectionError, TimeoutError, CancelledError)
+_LOST = (CommClosedError, ConnectionError, TimeoutError, CancelledError)  # a scheduler that has gone away
 
 
 class Sweep:
@@ -51,7 +50,7 @@ class Sweep:
     def __init__(self, space: Space, folder: Path, work: Callable[..., Leg] = advance) -> None:
         self._space, self._folder, self._work = space, folder, work
         self._running: dict[Future[Leg], tuple[optuna.Trial, float, int]] = {}
-        self._starts: dict[str, float] = {}
+        self._starts, self._lasted = dict[str, float](), dict[str, float]()
 
     def run(self, connect: Callable[[], AbstractContextManager[tuple[Client, Restart]]]) -> list[FrozenTrial]:
         """Run all trials, or what is left of them, and return them; raises ClusterError and DamagedFileError."""
@@ -79,7 +78,8 @@ class Sweep:
     def _drive(self, client: Client, restart: Restart) -> Iterator[int]:
         """Keep the workers busy until all trials have ended, and yield the number of each when it has."""
         self._client, self._topic = client, f"sweep-{uuid.uuid4().hex}"
-        client.subscribe_topic(self._topic, lambda event: self._starts.update({event[1]: event[0]}))
+        for topic in (self._topic, "all"):
+            client.subscribe_topic(topic, self._note)
         self._running.clear()
         left, alive = self._study.unfinished(), time.monotonic()
         while self._running or left or len(self._study.trials()) < self._space.trials:
@@ -113,15 +113,13 @@ class Sweep:
     def _end(self, future: Future[Leg]) -> int | None:
         """Record how a leg has ended, and return the number of its trial if that was the last one."""
         trial, limit, deaths = self._running.pop(future)
-        seconds = time.time() - self._starts.pop(str(future.key), float("inf"))
         try:
             if self._study.report(trial, leg := future.result()):
                 save({self._state(trial): leg.state})
                 self._start(trial)
                 return None
         except KilledWorker:
-            # It started by the scheduler's clock, which may differ a little from this machine's.
-            if seconds >= 0.95 * limit:
+            if self._lasted.get(str(future.key), 0.0) >= 0.99 * limit:
                 reason = f"stopped after {self._space.settings.time_limit:g} s; the log of the worker shows where"
                 self._study.fail(trial, "timed out", reason)
             elif deaths + 1 < _DEATHS:
@@ -136,6 +134,14 @@ class Sweep:
             self._study.fail(trial, "failed", f"{kind}{error}")
         self._state(trial).unlink(missing_ok=True)
         return trial.number
+
+    def _note(self, event: tuple[float, Any]) -> None:
+        """Note when a leg starts, and how long it lasted when its worker dies, by the scheduler's clock."""
+        moment, fact = event
+        if isinstance(fact, str):
+            self._starts[fact] = moment
+        elif fact.get("action") == "remove-worker":
+            self._lasted |= {leg: moment - self._starts[leg] for leg in self._starts.keys() & fact["processing-tasks"]}
 
     def _state(self, trial: optuna.Trial) -> Path:
         return self._folder / f"{trial.number}.safetensors"
@@ -153,10 +159,9 @@ def main() -> None:
         parser.error("--workers should be 1 or more")
     address = arguments.scheduler
     if address and not address.startswith("tls://") and not arguments.insecure_anyone_can_run_code:
-        raise ClusterError(
-            f"{address}: is not protected: anyone who reaches it can run any program as you, on all its workers. Use "
-            "tls://, as docs/sweeps.md shows, or, where nobody else can reach it, add --insecure-anyone-can-run-code"
-        )
+        danger = "anyone who reaches it can run any program as you, on all its workers"
+        allowed = "use tls://, as docs/sweeps.md shows, or, in a network of your own, --insecure-anyone-can-run-code"
+        raise ClusterError(f"{address}: is not protected: {danger}; {allowed}")
     default, files = Recipe.load(PARAMS), [RAW / TRAIN_IMAGES, RAW / TRAIN_LABELS]
     digits = read_raw(*files)
     space = Space.load(arguments.space, digits)

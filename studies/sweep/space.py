@@ -21,8 +21,7 @@ from mnist.recipe import Recipe
 Axis: TypeAlias = CategoricalDistribution | FloatDistribution | IntDistribution
 """What a hyperparameter may be: one of some values, in Optuna's form as JSON, or a number of a range."""
 
-# No sweep has more trials.
-_LIMIT = 10_000
+_LIMIT = 10_000  # no sweep has more trials
 # Trials are compared by the same images, after the same number of epochs.
 _SHARED = ("seed", "epochs", "data.dataset", "data.validation")
 

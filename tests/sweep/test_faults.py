@@ -58,4 +58,5 @@ def test_ctrl_c_ends_in_one_line(tmp_path: Path) -> None:
         assert sweep.returncode == 1, printed
         assert printed.splitlines()[-1].startswith("interrupted; earlier results are untouched"), printed
         assert "Traceback" not in printed
-        psutil.wait_procs(workers)
+        if ended > 0:  # those that just start give up later, when their scheduler does not answer
+            psutil.wait_procs(workers)
