@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist.data.arrays import FloatArray
-from mnist.data.batches import Batches
+from mnist.data.batches import Batches, prefetch
 from mnist.data.dataset import Prepared, read_raw
 from mnist.data.published import TRAIN_IMAGES, TRAIN_LABELS
 from mnist.fingerprint import blas_threads
@@ -54,18 +54,21 @@ class Work:
             yield batches.order(len(batches.dataset), batches.batch_size, batches.generators["shuffling"])
 
     def chunks(self) -> Iterator[tuple[FloatArray, NDArray[np.int64], list[float]]]:
-        """Yield the batches that this project trains on, some at a time, for another library.
+        """Yield the batches that this project trains on, some at a time, for another library; made in a thread.
 
         They are normalised images (batches, batch_size, 784), labels (batches, batch_size), and the eta of each batch.
         """
+        return prefetch(self._chunks())
+
+    def _chunks(self) -> Iterator[tuple[FloatArray, NDArray[np.int64], list[float]]]:
         training, batches = self.recipe.start(self.prepared)
         size, epochs = self.recipe.batch_size, self.recipe.epochs
         for epoch in range(epochs):
             images, chunks = batches.draw(epoch / epochs)
             done = 0
             for chunk in chunks:
-                starts = range(done, done + size * len(chunk), size)
-                etas = [training.eta((epoch + start / images) / epochs) for start in starts]
                 inputs, targets = (np.stack(parts) for parts in zip(*chunk, strict=True))
+                starts = range(done, done + size * len(inputs), size)
+                etas = [training.eta((epoch + start / images) / epochs) for start in starts]
                 yield inputs, targets.argmax(axis=-1), etas
                 done = starts.stop

@@ -53,7 +53,8 @@ class Network:
         self.weights, self.biases = self._split(self.theta)
         self._gradient = np.empty_like(self.theta)
         self._gradients = self._split(self._gradient)
-        self._workspace: list[FloatArray] = []
+        self._reserved = -1
+        self._reserve(images=0)
 
     def _split(self, theta: FloatArray) -> tuple[list[FloatArray], list[FloatArray]]:
         """Return views of the weights and the biases of all layers in one flat array."""
@@ -80,9 +81,9 @@ class Network:
         `backward`. The last is the pre-activation `z` of the last layer, a new array, from which a loss and the output
         function start.
         """
+        self._reserve(len(images))
         activations = [images]
-        buffers: list[FloatArray | None] = [a for a, _ in self._buffers(len(images))]
-        for index, (weights, out) in enumerate(zip(self.weights, [*buffers, None], strict=True)):
+        for index, (weights, out) in enumerate(zip(self.weights, [*self._hidden, None], strict=True)):
             z = np.matmul(activations[-1], weights, out=out)
             if self.biases:
                 z += self.biases[index]
@@ -97,27 +98,28 @@ class Network:
         images; the next call overwrites it.
         """
         weight_gradients, bias_gradients = self._gradients
-        slopes = [slope for _, slope in self._buffers(len(delta))]
         for index in reversed(range(len(self.weights))):
             a = activations[index]
             np.matmul(a.T, delta, out=weight_gradients[index])
             if bias_gradients:
                 np.sum(delta, axis=0, out=bias_gradients[index])
             if index > 0:
-                slope = self.activation.derivative(a, slopes[index - 1])
+                slope = self.activation.derivative(a, self._slopes[index - 1][: len(delta)])
                 delta = np.matmul(delta, self.weights[index].T, out=a)
                 delta *= slope
         return self._gradient
 
-    def _buffers(self, images: int) -> list[tuple[FloatArray, FloatArray]]:
-        """Return two arrays (images, units) for each hidden layer, activation and slope, reused from batch to batch.
+    def _reserve(self, images: int) -> None:
+        """Keep arrays (images, units) for the activations and slopes of the hidden layers, reused from batch to batch.
 
         The operating system hands out large arrays page by page: with new ones a step of 1000 images took 5.6 ms
         instead of 4.5.
         """
-        if not self._workspace or self._workspace[0].shape[1] < images:
-            self._workspace = [np.empty((2, images, units), self.theta.dtype) for units in self.sizes[1:-1]]
-        return [(activation[:images], slope[:images]) for activation, slope in self._workspace]
+        if self._reserved != images:
+            self._reserved = images
+            self._hidden, self._slopes = (
+                [np.empty((images, units), self.theta.dtype) for units in self.sizes[1:-1]] for _ in range(2)
+            )
 
     def largest_product(self, batch_size: int) -> int:
         """Return the multiply-adds of the largest matrix product in a step."""

@@ -19,7 +19,7 @@ Batch: TypeAlias = tuple[FloatArray, FloatArray]
 class Epochs(Protocol):
     """Where the training images come from."""
 
-    def draw(self, progress: float) -> tuple[int, Iterator[list[Batch]]]:
+    def draw(self, progress: float) -> tuple[int, Iterator[Iterable[Batch]]]:
         """Return how many images the next epoch has, and its batches, some at a time.
 
         `progress` is the part of the training, 0..1, that is complete when the epoch begins.
@@ -120,12 +120,13 @@ class Training:
         images, chunks = epochs.draw(done / self.epochs)
         trained = Score()
         for chunk in chunks:
-            trained += self._train(chunk, done + trained.images / images, images)
+            score_of_chunk, last = self._train(chunk, done + trained.images / images, images)
+            trained += score_of_chunk
             self._check_finite(trained.loss_sum)
             yield Progress(done + 1, trained, complete=False)
         held_out = self._measure(validation)
         # No score has seen yet what the last update did.
-        self._check_finite((self._measure(chunk[-1:]) + held_out).loss_sum, self.network.theta)
+        self._check_finite((self._measure([last]) + held_out).loss_sum, self.network.theta)
         eta = self.eta(done / self.epochs)
         figures = (trained.loss, trained.accuracy, held_out.loss, held_out.accuracy)
         self.history.append(Epoch(done + 1, *figures, eta))
@@ -133,14 +134,15 @@ class Training:
 
     # An overflow shows in its result, a loss that is not finite, and needs no warning of NumPy's beside the error.
     @np.errstate(over="ignore", invalid="ignore")
-    def _train(self, chunk: list[Batch], epochs_done: float, epoch_images: int) -> Score:
-        """Train on some batches, and return the score that each had just before its update."""
-        answers, start = [], 0
+    def _train(self, chunk: Iterable[Batch], epochs_done: float, epoch_images: int) -> tuple[Score, Batch]:
+        """Train on some batches; return the score that each had just before its update, and the last batch."""
+        answers, wanted, start = [], [], 0
         for images, targets in chunk:
             eta = self.eta((epochs_done + start / epoch_images) / self.epochs)
             answers.append(self.step(images, targets, eta))
+            wanted.append(targets)
             start += len(images)
-        return Score.of(np.concatenate(answers), np.concatenate([targets for _, targets in chunk]), self.loss)
+        return Score.of(np.concatenate(answers), np.concatenate(wanted), self.loss), (images, targets)
 
     @np.errstate(over="ignore", invalid="ignore")
     def _measure(self, batches: Iterable[Batch]) -> Score:

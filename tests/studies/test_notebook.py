@@ -39,7 +39,7 @@ def test_100_batches_give_the_weights_losses_and_outputs_of_the_transcription() 
 def test_one_batch_has_the_shapes_of_the_notebook_layer_by_layer() -> None:
     training, batches = NOTEBOOK.start(NOTEBOOK.prepare(DIGITS))
     images, chunks = batches.draw(progress=0)
-    inputs, targets = next(chunks)[0]
+    inputs, targets = next(next(chunks))
     assert images == len(DIGITS)
     assert (inputs.shape, targets.shape) == ((100, 784), (100, 10))
     assert (inputs.min(), inputs.max()) == (0, 1)
