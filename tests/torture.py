@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,26 +43,31 @@ class Row(NamedTuple):
     remark: str
 
 
-def kill_stage(stage: str, times: int = 50) -> Row:
-    """Kill a stage at random moments: every output is at all times what an uninterrupted run writes."""
-    moments, lost = random.Random(stage), 0
+def kill_stages(stages: Sequence[str] = STAGES, times: int = 50) -> Iterator[Row]:
+    """Kill stages at random moments: every output is at all times what an uninterrupted run writes."""
     with tempfile.TemporaryDirectory() as folder:
         project = Project(Path(folder))
         project.set(epochs=100)
         project.run(*(f"stages.{name}" for name in STAGES))
-        good = project.files(*OUTPUTS)
-        start = time.monotonic()
+        for stage in stages:
+            yield kill_stage(project, stage, times)
+
+
+def kill_stage(project: Project, stage: str, times: int) -> Row:
+    """Kill a stage of a finished project."""
+    good, moments, lost = project.files(*OUTPUTS), random.Random(stage), 0
+    start = time.monotonic()
+    project.run(f"stages.{stage}")
+    duration = time.monotonic() - start
+    for _ in tqdm(range(times), f"kill -9 in {stage}"):
+        process = project.start("-m", f"stages.{stage}")
+        time.sleep(moments.uniform(0.2, 1) * duration)
+        process.kill()
+        process.communicate()
+        found = {name: data for name, data in project.files(*OUTPUTS).items() if not name.endswith(".partial")}
+        lost += found != good
         project.run(f"stages.{stage}")
-        duration = time.monotonic() - start
-        for _ in tqdm(range(times), f"kill -9 in {stage}"):
-            process = project.start("-m", f"stages.{stage}")
-            time.sleep(moments.uniform(0.2, 1) * duration)
-            process.kill()
-            process.communicate()
-            found = {name: data for name, data in project.files(*OUTPUTS).items() if not name.endswith(".partial")}
-            lost += found != good
-            project.run(f"stages.{stage}")
-            lost += project.files(*OUTPUTS) != good
+        lost += project.files(*OUTPUTS) != good
     return Row(f"kill -9 in {stage}, then the stage again", times, lost, "every output whole at all times")
 
 
@@ -215,8 +220,7 @@ def main() -> None:
 def try_all(times: int) -> Iterator[Row]:
     """Yield a row for everything, with so many experiments."""
     yield kill_download()
-    for stage in STAGES:
-        yield kill_stage(stage)
+    yield from kill_stages()
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as scratch:
         clone = Clone(Path(folder), Path(scratch))
         clone.copy_project()

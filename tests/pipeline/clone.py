@@ -87,6 +87,12 @@ class Clone:
         self.run("git", "checkout", "--quiet", "params.yaml", "dvc.lock", "metrics")
         self.run("dvc", "checkout", "--quiet")
 
+    def set(self, old: str, new: str) -> None:
+        """Replace a line of params.yaml."""
+        params = self.root / "params.yaml"
+        assert old in params.read_text()
+        params.write_text(params.read_text().replace(old, new))
+
     def read(self, file: str) -> bytes:
         """Return the content of a file."""
         return (self.root / file).read_bytes()

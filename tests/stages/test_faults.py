@@ -16,7 +16,7 @@ PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # linux/prctl.h, linux/capability.h
 # The larger sizes leave room for some of a stage's files and not for others.
 @pytest.mark.parametrize(
     ("stage", "size"),
-    [("prepare", 100_000), ("train", 0), ("train", 40_000), ("evaluate", 0), ("evaluate", 5000), ("plots_page", 0),
+    [("prepare", 100_000), ("train", 0), ("train", 40_000), ("evaluate", 0), ("evaluate", 5000),
      ("report", 0), ("report", 100_000)],
 )  # fmt: skip
 def test_a_full_disk_is_reported_and_loses_nothing(stage: str, size: int, project: Project) -> None:
