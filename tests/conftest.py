@@ -1,7 +1,5 @@
 """Settings and fixtures that many tests share."""
 
-import os
-
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -16,8 +14,3 @@ settings.load_profile("any machine")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedProject:
     """Return a project whose network has learnt from a third of MNIST; it takes a few seconds, once in a process."""
     return TrainedProject(tmp_path_factory.mktemp("trained"))
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """Run one worker more than there are cores: many tests wait for processes, disks and locks."""
-    return (os.cpu_count() or 1) + 1
