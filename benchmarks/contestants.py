@@ -6,6 +6,7 @@ no biases. Where eta changes, PyTorch multiplies all of its momentum by the pres
 gradient by the eta of its step.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
@@ -16,22 +17,52 @@ import numpy as np
 from benchmarks.machine import cores
 from benchmarks.notebook import BATCH, notebook_epochs
 from benchmarks.work import Work
+from mnist.cores import choose_processes
 from mnist.data.arrays import FloatArray
 from mnist.data.batches import prefetch
 from mnist.fingerprint import blas_threads
+from mnist.nn.parallel import Team
 
 
-def race_products(work: Work, *, as_training: bool) -> Iterator[float]:
+def race_project(work: Work, *, flushing: bool) -> Iterator[float]:
+    """Train with this project; `flushing`: it sets velocities to 0 before they are denormal numbers."""
+    training, batches = work.recipe.start(work.prepared)
+    if not flushing:
+        setattr(training.optimizer, "flush", lambda _: None)  # noqa: B010 (types forbid it otherwise)
+    return (progress.score.loss for progress in work.train(training, batches) if progress.complete)
+
+
+def race_sharded_products(work: Work) -> Iterator[float]:
+    """Do only the matrix products of a step, as training does: each process those of its shards."""
+    shards = work.recipe.shards
+    team = Team(work.recipe.start(work.prepared)[0].network, shards, choose_processes(shards))
+
+    def multiply() -> Iterator[float]:
+        # A process does the products of its shards one after another.
+        racers = [race_products(work, rows=work.recipe.batch_size // shards, as_training=True) for _ in team.replicas]
+        for losses in zip(*racers, strict=True):
+            team.wait()
+            yield losses[0]
+
+    def assist() -> None:
+        deque(multiply(), maxlen=0)
+
+    with team.working(assist):
+        yield from multiply()
+
+
+def race_products(work: Work, *, rows: int | None = None, as_training: bool) -> Iterator[float]:
     """Do only the matrix products of a step, with as many threads as training has or as BLAS starts by itself."""
     training, _ = work.recipe.start(work.prepared)
     weights, images, size = training.network.weights, work.inputs(), work.recipe.batch_size
+    rows = rows or size
     gradients = [np.empty_like(layer) for layer in weights]
-    a = [images[:size], *[np.full((size, layer.shape[1]), 0.1, np.float32) for layer in weights]]
+    a = [images[:rows], *[np.full((rows, layer.shape[1]), 0.1, np.float32) for layer in weights]]
     z, delta = [values.copy() for values in a], [values.copy() for values in a]
-    with blas_threads(training.network.largest_product(size)) if as_training else nullcontext():
+    with blas_threads(training.network.largest_product(size), work.recipe.shards) if as_training else nullcontext():
         while True:
             for start in range(0, len(images), size):
-                a[0] = images[start : start + size]
+                a[0] = images[start : start + rows]
                 for index, layer in enumerate(weights):
                     np.matmul(a[index], layer, out=z[index + 1])
                 for index in reversed(range(len(weights))):
@@ -189,8 +220,10 @@ def race_notebook(work: Work) -> Iterator[float]:
 PROJECT = "this project"
 
 RACERS: dict[str, Callable[[Work], Iterator[float]]] = {
-    PROJECT: Work.epochs,
-    "its matrix products alone": partial(race_products, as_training=True),
+    PROJECT: partial(race_project, flushing=True),
+    "this project with denormal numbers": partial(race_project, flushing=False),
+    "its matrix products alone": race_sharded_products,
+    "those in one process": partial(race_products, as_training=True),
     "those with a BLAS thread a core": partial(race_products, as_training=False),
     "PyTorch": partial(race_torch, compiled=False),
     "PyTorch, compiled": partial(race_torch, compiled=True),

@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist.cores import choose_processes
 from mnist.data.arrays import FloatArray
 from mnist.data.batches import Batches, prefetch
 from mnist.data.dataset import Prepared, read_raw
@@ -31,12 +32,8 @@ class Work:
 
     def train(self, training: Training, batches: Batches) -> Iterator[Progress]:
         """Train as the stage `train` does, without validation images."""
-        with blas_threads(training.network.largest_product(self.recipe.batch_size)):
-            yield from training.run(batches, ())
-
-    def epochs(self) -> Iterator[float]:
-        """Train with this project, an epoch for each `next`, and yield its mean loss."""
-        return (progress.score.loss for progress in self.train(*self.recipe.start(self.prepared)) if progress.complete)
+        with blas_threads(training.network.largest_product(self.recipe.batch_size), self.recipe.shards):
+            yield from training.run(batches, (), choose_processes(training.shards))
 
     def first_weights(self) -> list[FloatArray]:
         """Return the first weights (fan-in, fan-out) of each layer."""
@@ -67,7 +64,8 @@ class Work:
             images, chunks = batches.draw(epoch / epochs)
             done = 0
             for chunk in chunks:
-                inputs, targets = (np.stack(parts) for parts in zip(*chunk, strict=True))
+                whole = [[np.concatenate(parts) for parts in zip(*shards, strict=True)] for _, shards in chunk]
+                inputs, targets = (np.stack(parts) for parts in zip(*whole, strict=True))
                 starts = range(done, done + size * len(inputs), size)
                 etas = [training.eta((epoch + start / images) / epochs) for start in starts]
                 yield inputs, targets.argmax(axis=-1), etas

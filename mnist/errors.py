@@ -17,7 +17,7 @@ def plain_errors(interrupted: str = "the same command resumes") -> Iterator[None
     """
     try:
         yield
-    except (MnistError, FloatingPointError) as error:
+    except (MnistError, FloatingPointError, ChildProcessError) as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: {error.filename or 'input or output'}: {error.strerror or error}")

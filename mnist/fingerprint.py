@@ -28,13 +28,14 @@ _CODE = [
 ]
 
 
-def blas_threads(largest_product: int) -> AbstractContextManager[Any]:
+def blas_threads(largest_product: int, shards: int = 1) -> AbstractContextManager[Any]:
     """Return a context in which BLAS uses one thread where the largest product, in multiply-adds, is small.
 
-    Where one of THREAD_VARIABLES is set, the user has chosen, and nothing is changed.
+    So it does where a batch is cut into shards, which keep the cores busy themselves. Where one of THREAD_VARIABLES is
+    set, the user has chosen, and nothing is changed.
     """
     chosen = any(os.environ.get(variable) for variable in THREAD_VARIABLES)
-    limits = 1 if largest_product < _WORTH_SHARING and not chosen else None
+    limits = 1 if (shards > 1 or largest_product < _WORTH_SHARING) and not chosen else None
     context: AbstractContextManager[Any] = threadpoolctl.threadpool_limits(limits, user_api="blas")
     return context
 

@@ -104,6 +104,7 @@ class Recipe(CheckedFile):
     alpha: Number = Field(ge=0, lt=1, description="momentum: how much of the last update goes into the next; 0: none")
     epochs: Count = Field(ge=1, le=1_000_000, description="passes over the training images")
     batch_size: Count = Field(ge=1, description="images in one update")
+    shards: Count = Field(ge=1, le=64, description="parts of a batch, each of which a process of its own can train on")
     optimizer: Annotated[str, KeyOf(OPTIMIZERS)] = Field(description="how a gradient changes the weights")
     schedule: Annotated[str, KeyOf(SCHEDULES)] = Field(description="how eta falls to 0; constant: not at all")
     weight_decay: Number = Field(
@@ -162,6 +163,8 @@ class Recipe(CheckedFile):
                 f"batch_size = {self.batch_size}: should be at most {len(prepared.training)}, the training images that "
                 f"data.validation = {self.data.validation} leaves"
             )
+        if self.shards > self.batch_size:
+            raise RecipeError(f"shards = {self.shards}: should be at most batch_size = {self.batch_size}")
         loss, schedule, keys = LOSSES[self.loss], SCHEDULES[self.schedule], self.network
         sizes = (PIXELS, *keys.hidden, CLASSES)
         network = Network(sizes, ACTIVATIONS[keys.activation], loss.output, bias=keys.bias, dtype=keys.dtype)
@@ -174,6 +177,7 @@ class Recipe(CheckedFile):
             epochs=self.epochs,
             reduction=REDUCTIONS[self.reduction],
             negligible=self.negligible,
+            shards=self.shards,
         )
         batches = Batches(
             dataset=prepared.training,
@@ -183,6 +187,7 @@ class Recipe(CheckedFile):
             batch_size=self.batch_size,
             dtype=keys.dtype,
             generators={"shuffling": self.generator("shuffling"), "deformation": self.generator("deformation")},
+            shards=self.shards,
         )
         return training, batches
 

@@ -6,12 +6,13 @@ import time
 from tqdm import tqdm
 
 from mnist.checkpoint import Checkpoint, locked
+from mnist.cores import choose_processes
 from mnist.data.batches import Batches, batches_of
 from mnist.data.dataset import load_prepared
 from mnist.files import encode_csv, save
 from mnist.fingerprint import blas_threads, describe_arithmetic, fingerprint
 from mnist.model import Model, encode_model
-from mnist.nn.training import Batch, Epoch, Training
+from mnist.nn.training import Epoch, Examples, Training
 from mnist.recipe import Recipe
 from stages.pipeline import Workspace, run
 
@@ -24,7 +25,7 @@ def train(recipe: Recipe, workspace: Workspace) -> None:
     validation = list(batches_of(prepared.validation, batches.normalisation, batches.dtype))
     with locked(fingerprint(recipe, [workspace.prepared])) as checkpoint:
         checkpoint.restore(training, batches)
-        with blas_threads(training.network.largest_product(recipe.batch_size)):
+        with blas_threads(training.network.largest_product(recipe.batch_size), recipe.shards):
             print(describe_arithmetic(), flush=True)
             train_with_progress(training, batches, validation, checkpoint)
         normalisation = batches.normalisation.for_prediction
@@ -38,13 +39,15 @@ def train(recipe: Recipe, workspace: Workspace) -> None:
         checkpoint.remove()
 
 
-def train_with_progress(training: Training, batches: Batches, validation: list[Batch], checkpoint: Checkpoint) -> None:
+def train_with_progress(
+    training: Training, batches: Batches, validation: list[Examples], checkpoint: Checkpoint
+) -> None:
     """Train to the end, with a progress bar, and with checkpoints."""
     start, first, images = time.perf_counter(), len(training.history), len(batches.dataset)
     # disable=None: no bar where nobody looks, as in a log file.
     with tqdm(total=training.epochs * images, unit=" images", unit_scale=True, disable=None) as bar:
         bar.update(first * images)
-        for epoch, score, complete in training.run(batches, validation):
+        for epoch, score, complete in training.run(batches, validation, choose_processes(training.shards)):
             bar.set_description(f"epoch {epoch}/{training.epochs}", refresh=False)
             bar.set_postfix_str(f"loss {score.loss:.4f}, accuracy {score.accuracy:.2%}", refresh=False)
             bar.update((epoch - 1) * images + score.images - bar.n)

@@ -62,7 +62,7 @@ class MinMaxByPosition(Normalisation):
     def __call__(self, pixels: ByteArray, out: FloatArray) -> FloatArray:
         """Write a batch of normalised `pixels` (100, pixels) into `out`; raises MnistError for another batch size."""
         if len(pixels) != _BATCH:
-            raise MnistError(f"data.normalize = min_max_by_position: batch_size should be {_BATCH}, not {len(pixels)}")
+            raise MnistError(f"data.normalize = min_max_by_position: batch_size should be {_BATCH} and shards 1")
         return super().__call__(pixels, out)
 
     @property

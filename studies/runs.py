@@ -20,6 +20,7 @@ from typing import Any
 from tqdm import tqdm
 
 from mnist.checked import RecipeError, read_yaml, shorten
+from mnist.cores import PROCESSES, count_cores
 from mnist.data.published import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from mnist.errors import MnistError
 from mnist.files import DamagedFileError, encode_csv, load_json, load_numbers, save
@@ -51,9 +52,7 @@ def load_changes(path: Path) -> dict[str, dict[str, Any]]:
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     """Add the option that all studies share."""
-    parser.add_argument(
-        "--jobs", type=_positive, default=os.cpu_count(), help="runs at a time (%(default)s, the cores)"
-    )
+    parser.add_argument("--jobs", type=_positive, default=count_cores(), help="runs at a time (%(default)s, the cores)")
 
 
 def _positive(text: str) -> int:
@@ -70,7 +69,7 @@ def run_all(recipes: Mapping[str, Recipe], seeds: Iterable[int], jobs: int, *, t
     """
     items = [(name, recipe.changed(name, {"seed": seed})) for name, recipe in recipes.items() for seed in seeds]
     # Several small products at a time are faster on a core each than one after another on all of them.
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    os.environ.update(dict.fromkeys((*THREAD_VARIABLES, PROCESSES), "1"))
     runs: dict[tuple[str, int], Run] = {}
     for run in tqdm(_in_parallel(items, jobs, test), total=len(items), unit=" runs", disable=None):
         runs[run.recipe, run.seed] = run

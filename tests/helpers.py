@@ -31,6 +31,7 @@ _PINNED: dict[str, Any] = {
     "alpha": 0.9,
     "epochs": 3,
     "batch_size": 20,
+    "shards": 1,
     "optimizer": "nesterov",
     "schedule": "cosine",
     "weight_decay": 0.003,

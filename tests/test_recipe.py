@@ -33,6 +33,7 @@ BOUNDS: dict[str, tuple[list[float], list[float]]] = {
     "alpha": ([0, 0.999], [-0.1, 1]),
     "epochs": ([1, 1_000_000], [0, 1_000_001]),
     "batch_size": ([1], [0, -1]),
+    "shards": ([1, 64], [0, 65]),
     "weight_decay": ([0, 1], [-0.1, 1.1]),
     "negligible": ([0, 0.999], [-0.1, 1]),
     "data.validation": ([0], [-1]),
@@ -44,7 +45,7 @@ BOUNDS: dict[str, tuple[list[float], list[float]]] = {
     "deformation.smoothness": ([0.1, 28], [0, 28.1]),
     "deformation.fading": ([0, 1], [-0.1, 1.1]),
 }
-COUNTS = ["seed", "epochs", "batch_size", "data.validation"]
+COUNTS = ["seed", "epochs", "batch_size", "shards", "data.validation"]
 NO_NUMBERS = ["abc", "true", ".nan", ".inf", "'1e400'", "null", "[]", "{}", "''", "2001-01-01", "!!set {a}"]
 FAULTS: dict[str, list[str]] = {
     **{
@@ -356,6 +357,7 @@ EFFECTS: dict[str, Any] = {
     "alpha": 0.8,
     "epochs": 2,
     "batch_size": 30,
+    "shards": 3,
     "optimizer": "heavy_ball",
     "schedule": "linear",
     "weight_decay": 0.1,

@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist.data.arrays import ByteArray, FloatArray
-from mnist.data.dataset import CLASSES, Dataset
+from mnist.data.dataset import CLASSES, PIXELS, Dataset
 from mnist.data.deformation import Deformation, deform
 from mnist.data.normalisation import Normalisation
 
-Batch: TypeAlias = tuple[FloatArray, FloatArray]
+Examples: TypeAlias = tuple[FloatArray, FloatArray]
 """Normalised images (images, 784) and their one-hot targets (images, 10)."""
+
+Batch: TypeAlias = tuple[int, list[Examples]]
+"""How many images a batch has, and some of its shards."""
 
 Order: TypeAlias = Callable[[int, int, np.random.Generator], NDArray[np.int64]]
 """(images, batch_size, rng) -> the numbers of an epoch's images, in order."""
@@ -36,7 +39,8 @@ T = TypeVar("T")
 class Batches:
     """Training images, drawn epoch by epoch, as batches whose numbers have the type `dtype`.
 
-    The generator "shuffling" draws the order of the images, "deformation" how they are deformed.
+    Each batch is cut into `shards`. The generator "shuffling" draws the order of the images, "deformation" the seeds by
+    which the images of each shard are deformed.
     """
 
     dataset: Dataset
@@ -46,27 +50,52 @@ class Batches:
     batch_size: int
     dtype: str
     generators: dict[str, np.random.Generator]
+    shards: int = 1
 
-    def draw(self, progress: float) -> tuple[int, Iterator[Iterator[Batch]]]:
+    def draw(self, progress: float, part: slice = slice(None)) -> tuple[int, Iterator[Iterator[Batch]]]:
         """Return how many images the next epoch has, and its batches, some at a time.
 
-        `progress` is the part of the training, 0..1, that is complete when the epoch begins. The generators are those
-        of a complete epoch once the last batch has been taken.
+        `progress` is the part of the training, 0..1, that is complete when the epoch begins; `part` says which shards of
+        each batch are wanted, and changes nothing in them. A batch may overwrite the one before. The generators are those of a complete epoch afterwards.
         """
         order = self.order(len(self.dataset), self.batch_size, self.generators["shuffling"])
-        return len(order), prefetch(self._chunks(order, self.deformation.faded(progress)))
+        seeds = self.generators["deformation"].integers(2**63, size=self.shards)
+        wanted = {shard: np.random.default_rng(seeds[shard]) for shard in range(self.shards)[part]}
+        chunks = self._chunks(order, self.deformation.faded(progress), wanted)
+        # A process that has all shards to itself can leave their preparation to another core.
+        return len(order), prefetch(chunks) if len(wanted) == self.shards else chunks
 
-    def _chunks(self, order: NDArray[np.int64], deformation: Deformation) -> Iterator[Iterator[Batch]]:
+    def _chunks(
+        self, order: NDArray[np.int64], deformation: Deformation, wanted: dict[int, np.random.Generator]
+    ) -> Iterator[Iterator[Batch]]:
         size = self.batch_size * max(1, _CHUNK // self.batch_size)
         for start in range(0, len(order), size):
-            chunk = self.dataset[order[start : start + size]]
-            if not deformation.is_none:
-                chunk = Dataset(deform(chunk.images, deformation, self.generators["deformation"]), chunk.labels)
-            # A batch is normalised only when it is taken, so that its numbers are in the cache of the core that uses them.
-            yield batches_of(chunk, self.normalisation, self.dtype, self.batch_size)
+            chunk = order[start : start + size]
+            batches = [chunk[first : first + self.batch_size] for first in range(0, len(chunk), self.batch_size)]
+            # Rounded up, so that the first shard has images in every batch.
+            cuts = [[-(-len(batch) * cut // self.shards) for cut in range(self.shards + 1)] for batch in batches]
+            shards = []
+            for shard, rng in wanted.items():
+                pieces = [batch[cut[shard] : cut[shard + 1]] for batch, cut in zip(batches, cuts, strict=True)]
+                digits = self.dataset[np.concatenate(pieces)]
+                if not deformation.is_none:
+                    digits = Dataset(deform(digits.images, deformation, rng), digits.labels)
+                shards.append(self._normalise(digits, [len(piece) for piece in pieces]))
+            yield ((len(batch), list(parts)) for batch, *parts in zip(batches, *shards, strict=True))
+
+    def _normalise(self, digits: Dataset, sizes: list[int]) -> Iterator[Examples]:
+        """Yield so many of the images at a time, in an array that the next ones overwrite.
+
+        They are normalised only when they are taken, and so are in the cache of the core that uses them.
+        """
+        targets, start = one_hot(digits.labels, self.dtype), 0
+        normalised = np.empty((max(sizes), PIXELS), self.dtype)
+        for size in sizes:
+            piece = slice(start, start := start + size)
+            yield self.normalisation(digits.images[piece], normalised[:size]), targets[piece]
 
 
-def batches_of(dataset: Dataset, normalisation: Normalisation, dtype: str, size: int = PIECE) -> Iterator[Batch]:
+def batches_of(dataset: Dataset, normalisation: Normalisation, dtype: str, size: int = PIECE) -> Iterator[Examples]:
     """Yield a dataset in batches of `size`, as it is, in its order; the last one may be smaller."""
     targets = one_hot(dataset.labels, dtype)
     for start in range(0, len(dataset), size):

@@ -6,6 +6,7 @@ A digit turned by ten degrees or drawn by a shakier hand is still that digit (Si
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mnist.data.arrays import ByteArray, FloatArray
 from mnist.data.dataset import PIXELS, SIDE
@@ -54,9 +55,11 @@ def deform(images: ByteArray, deformation: Deformation, rng: np.random.Generator
     to one group.
     """
     groups = max(1, round(len(images) / _MEMBERS))
+    neighbours, weights = _interpolate(source_positions(groups, deformation, rng))
     deformed = np.empty_like(images)
-    for group, field in enumerate(source_positions(groups, deformation, rng)):
-        deformed[group::groups] = resample(images[group::groups], field)
+    blend = _Blend(-(-len(images) // groups))
+    for group in range(groups):
+        deformed[group::groups] = blend(images[group::groups], neighbours[group], weights[group])
     return deformed
 
 
@@ -90,25 +93,44 @@ def resample(images: ByteArray, positions: FloatArray) -> ByteArray:
 
     `images` (images, 784) and the result have the same shape.
     """
-    # A frame of zeros: positions that far outside, and further, are 0.
-    padded = np.zeros((_PADDED, _PADDED, len(images)), np.uint16)
-    padded[1:-1, 1:-1] = images.reshape(-1, SIDE, SIDE).transpose(1, 2, 0)
-    rows = padded.reshape(-1, len(images))
+    (neighbours,), (weights,) = _interpolate(positions[np.newaxis])
+    return _Blend(len(images))(images, neighbours, weights).copy()
 
-    steps = np.clip(np.rint(positions * _STEPS), -_STEPS, SIDE * _STEPS).astype(np.intp).reshape(2, PIXELS)
-    (row, column), (down, right) = steps // _STEPS + 1, steps % _STEPS
-    corner = row * _PADDED + column
-    pixels = np.zeros((PIXELS, len(images)), np.uint16)
-    for neighbour, weight in (
-        (corner, (_STEPS - down) * (_STEPS - right)),
-        (corner + 1, (_STEPS - down) * right),
-        (corner + _PADDED, down * (_STEPS - right)),
-        (corner + _PADDED + 1, down * right),
-    ):
-        # Beyond the last row only with weight 0, so that "clip" changes nothing, but is the fast way to take.
-        part = rows.take(neighbour, axis=0, mode="clip")
-        part *= weight.astype(np.uint16)[:, np.newaxis]
-        pixels += part
-    pixels += _ONE // 2
-    pixels //= _ONE
-    return pixels.T.astype(np.uint8)
+
+def _interpolate(positions: FloatArray) -> tuple[NDArray[np.intp], NDArray[np.uint16]]:
+    """Return the four neighbours, in a padded image, of each of the `positions` (fields, 2, 28, 28), and their weights.
+
+    Both have the shape (fields, 4, 784); the weights of a position add up to 256.
+    """
+    steps = np.clip(np.rint(positions * _STEPS), -_STEPS, SIDE * _STEPS).astype(np.int32).reshape(-1, 2, PIXELS)
+    (row, column), (down, right) = np.divmod(steps.swapaxes(0, 1), _STEPS)
+    corner = (row + 1) * _PADDED + column + 1
+    up, left = _STEPS - down, _STEPS - right
+    neighbours = np.stack((corner, corner + 1, corner + _PADDED, corner + _PADDED + 1), axis=1)
+    weights = np.stack((up * left, up * right, down * left, down * right), axis=1)
+    return neighbours.astype(np.intp), weights.astype(np.uint16)
+
+
+class _Blend:
+    """Makes each pixel the mean of its neighbours, for up to `most` images at a time, in arrays that it uses again.
+
+    The operating system hands out new arrays page by page, which would take a third of the time.
+    """
+
+    def __init__(self, most: int) -> None:
+        # A frame of zeros: positions that far outside, and further, are 0.
+        self._padded = np.zeros((_PADDED, _PADDED, most), np.uint16)
+        self._pixels, self._part = (np.empty((PIXELS, most), np.uint16) for _ in range(2))
+
+    def __call__(self, images: ByteArray, neighbours: NDArray[np.intp], weights: NDArray[np.uint16]) -> ByteArray:
+        """Return `images` (images, 784) blended by the weights of their neighbours, both (4, 784)."""
+        self._padded[1:-1, 1:-1, : len(images)] = images.reshape(-1, SIDE, SIDE).transpose(1, 2, 0)
+        rows = self._padded.reshape(_PADDED * _PADDED, -1)
+        self._pixels.fill(_ONE // 2)
+        for neighbour, weight in zip(neighbours, weights[:, :, np.newaxis], strict=True):
+            # Beyond the last row only with weight 0, so that "clip" changes nothing, but is the fast way to take.
+            rows.take(neighbour, axis=0, mode="clip", out=self._part)
+            self._part *= weight
+            self._pixels += self._part
+        self._pixels //= _ONE
+        return self._pixels.T[: len(images)].astype(np.uint8)

@@ -26,7 +26,7 @@ class Score:
         """Return the score of the last layer's `z` (images, classes) against one-hot `targets` of the same shape."""
         images = len(targets)
         correct = np.count_nonzero(z.argmax(axis=1) == targets.argmax(axis=1))
-        return cls(images, images * loss.value(z, targets), int(correct))
+        return cls(images, images * loss.value(z, targets) if images else 0.0, int(correct))
 
     def __add__(self, other: "Score") -> "Score":
         """Return the score over the images of both."""

@@ -1,13 +1,15 @@
 """The network: its weights, forward to predictions, backward to gradients."""
 
+import copy
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from typing import Self
 
 import numpy as np
 
 from mnist.nn.activations import Activation, Output
-from mnist.nn.arrays import FloatArray
+from mnist.nn.arrays import FloatArray, shared_zeros
 
 
 class Network:
@@ -32,6 +34,8 @@ class Network:
         All numbers of the network in one array, so that an optimizer needs to know nothing about layers; 0 at first.
     weights, biases : list of FloatArray
         The same numbers as views, one a layer: (fan-in, fan-out) and (fan-out,). Without biases the list is empty.
+    gradient : FloatArray, of the shape of `theta`
+        What `backward` has computed.
     """
 
     def __init__(
@@ -49,12 +53,21 @@ class Network:
         self._shapes: list[tuple[int, ...]] = list(itertools.pairwise(self.sizes))
         if bias:
             self._shapes += [(fan_out,) for fan_out in self.sizes[1:]]
-        self.theta: FloatArray = np.zeros(sum(map(math.prod, self._shapes)), dtype)
+        self.theta = shared_zeros(sum(map(math.prod, self._shapes)), dtype)
         self.weights, self.biases = self._split(self.theta)
-        self._gradient = np.empty_like(self.theta)
-        self._gradients = self._split(self._gradient)
+        self._allocate()
+
+    def _allocate(self) -> None:
+        self.gradient = shared_zeros(self.theta.size, self.theta.dtype)
+        self._gradients = self._split(self.gradient)
         self._reserved = -1
         self._reserve(images=0)
+
+    def replica(self) -> Self:
+        """Return a network with the same weights, in the same memory, but a gradient and activations of its own."""
+        replica = copy.copy(self)
+        replica._allocate()  # noqa: SLF001 (of its own class)
+        return replica
 
     def _split(self, theta: FloatArray) -> tuple[list[FloatArray], list[FloatArray]]:
         """Return views of the weights and the biases of all layers in one flat array."""
@@ -107,7 +120,7 @@ class Network:
                 slope = self.activation.derivative(a, self._slopes[index - 1][: len(delta)])
                 delta = np.matmul(delta, self.weights[index].T, out=a)
                 delta *= slope
-        return self._gradient
+        return self.gradient
 
     def _reserve(self, images: int) -> None:
         """Keep arrays (images, units) for the activations and slopes of the hidden layers, reused from batch to batch.
@@ -122,7 +135,7 @@ class Network:
             )
 
     def largest_product(self, batch_size: int) -> int:
-        """Return the multiply-adds of the largest matrix product in a step."""
+        """Return the multiply-adds of the largest matrix product for so many images."""
         return batch_size * max(weights.size for weights in self.weights)
 
     def __str__(self) -> str:

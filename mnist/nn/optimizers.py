@@ -1,7 +1,8 @@
 """How a gradient changes the weights.
 
 An optimizer owns all that it remembers: `state` maps a name to an array, and a checkpoint saves and restores those
-arrays without knowing what they mean. All arrays are flat and of one length.
+arrays without knowing what they mean. All arrays are flat and of one length, so that several processes can each update
+a part of the weights.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,13 @@ from typing import Protocol
 
 import numpy as np
 
-from mnist.nn.arrays import FloatArray
+from mnist.nn.arrays import FloatArray, shared_zeros
+
+ALL = slice(None)
+
+# A velocity that no gradient feeds decays by alpha in each step, down to denormal numbers (float32: below 1e-38), which
+# many processors handle a hundred times slower. Added to a weight, so small a number makes no difference.
+_NEGLIGIBLE = 1e-30
 
 
 class Optimizer(Protocol):
@@ -17,8 +24,11 @@ class Optimizer(Protocol):
 
     state: dict[str, FloatArray]
 
-    def step(self, gradient: FloatArray, eta: float) -> None:
-        """Update the weights by one gradient at learning rate `eta`; the gradient is used up as scratch space."""
+    def step(self, gradient: FloatArray, eta: float, part: slice = ALL) -> None:
+        """Update a part of the weights by its gradient at learning rate `eta`; the gradient is used up."""
+
+    def flush(self, part: slice = ALL) -> None:
+        """Set numbers to 0 that are too small to matter, in a part of the state; called every twenty steps or so."""
 
 
 Rule = Callable[[FloatArray, FloatArray, FloatArray, float, float], None]
@@ -46,13 +56,19 @@ class SGD:
         self._rule = rule
         self._alpha = alpha
         self._weight_decay = weight_decay
-        self.state = {"velocity": np.zeros_like(theta)}
+        self.state = {"velocity": shared_zeros(theta.size, theta.dtype)}
 
-    def step(self, gradient: FloatArray, eta: float) -> None:
-        """Update the weights by one gradient at learning rate `eta`; the gradient is used up as scratch space."""
+    def step(self, gradient: FloatArray, eta: float, part: slice = ALL) -> None:
+        """Update a part of the weights by its gradient at learning rate `eta`; the gradient is used up."""
+        theta = self._theta[part]
         if self._weight_decay:
-            self._theta *= 1 - eta * self._weight_decay
-        self._rule(self._theta, self.state["velocity"], gradient, eta, self._alpha)
+            theta *= 1 - eta * self._weight_decay
+        self._rule(theta, self.state["velocity"][part], gradient, eta, self._alpha)
+
+    def flush(self, part: slice = ALL) -> None:
+        """Set velocities to 0 that are too small to matter; called every twenty steps or so."""
+        velocity = self.state["velocity"][part]
+        np.copyto(velocity, 0, where=np.abs(velocity) < _NEGLIGIBLE)
 
 
 def heavy_ball(theta: FloatArray, velocity: FloatArray, gradient: FloatArray, eta: float, alpha: float) -> None:

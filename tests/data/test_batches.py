@@ -1,5 +1,6 @@
 """Batches: every image once or in file order, deformed anew in each epoch, whatever the size of a chunk."""
 
+import copy
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -33,9 +34,11 @@ def batches(**changes: Any) -> Batches:
 def epoch(source: Batches, progress: float = 0) -> tuple[list[int], FloatArray, FloatArray]:
     """Return the sizes of an epoch's batches, all its images and all its targets."""
     count, chunks = source.draw(progress)
-    images, targets = zip(*(batch for chunk in chunks for batch in chunk), strict=True)
-    assert count == sum(map(len, images))
-    return list(map(len, images)), np.concatenate(images), np.concatenate(targets)
+    # A batch may overwrite the one before.
+    batches = [(size, copy.deepcopy(shards)) for chunk in chunks for size, shards in chunk]
+    images, targets = zip(*(shard for _, shards in batches for shard in shards), strict=True)
+    assert count == sum(size for size, _ in batches)
+    return [size for size, _ in batches], np.concatenate(images), np.concatenate(targets)
 
 
 def test_a_shuffled_epoch_has_each_image_once_normalised_beside_its_target() -> None:
@@ -54,11 +57,11 @@ def test_a_shuffled_epoch_has_each_image_once_normalised_beside_its_target() -> 
 
 def test_file_order_keeps_the_order_draws_nothing_and_drops_the_partial_batch() -> None:
     source = batches(order=in_file_order)
-    before = str([generator.bit_generator.state for generator in source.generators.values()])
+    before = str(source.generators["shuffling"].bit_generator.state)
     sizes, images, _ = epoch(source)
     assert sizes == [20] * 11
     np.testing.assert_allclose(images, DIGITS.images[:220] / 255, rtol=1e-15)
-    assert str([generator.bit_generator.state for generator in source.generators.values()]) == before
+    assert str(source.generators["shuffling"].bit_generator.state) == before
 
 
 @given(COUNTS, BATCH_SIZES, SEEDS)
@@ -80,6 +83,23 @@ def test_the_size_of_a_chunk_changes_no_order_and_no_image_that_is_not_deformed(
     np.testing.assert_array_equal(pieces[2], whole[2])
     if not deformation:
         np.testing.assert_array_equal(pieces[1], whole[1])
+
+
+@pytest.mark.parametrize("shards", [2, 3, 20])
+def test_the_shards_of_a_batch_are_its_images_whoever_wants_which(shards: int) -> None:
+    changes: dict[str, Any] = {"batch_size": 20, "shards": shards}
+    for one, other in zip(epoch(batches(**changes)), epoch(batches()), strict=True):
+        np.testing.assert_array_equal(one, other)
+    changes["deformation"] = replace(STILL, elastic=1)
+    _, chunks = batches(**changes).draw(0)
+    parts = [batches(**changes).draw(0, slice(shard, shard + 1))[1] for shard in range(shards)]
+    for chunk, *chunks_of_parts in zip(chunks, *parts, strict=True):
+        for (size, together), *alone in zip(chunk, *chunks_of_parts, strict=True):
+            assert [part[0] for part in alone] == [size] * shards
+            assert max(len(images) for images, _ in together) - min(len(images) for images, _ in together) <= 1
+            for (images, targets), (_, [(same_images, same_targets)]) in zip(together, alone, strict=True):
+                np.testing.assert_array_equal(images, same_images)
+                np.testing.assert_array_equal(targets, same_targets)
 
 
 def test_each_epoch_is_deformed_anew_in_the_same_order_of_images() -> None:

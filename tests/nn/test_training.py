@@ -12,9 +12,9 @@ from mnist.nn.arrays import FloatArray
 from mnist.nn.losses import Loss, softmax_cross_entropy, squared_error
 from mnist.nn.metrics import score
 from mnist.nn.network import Network
-from mnist.nn.optimizers import SGD, Optimizer, heavy_ball
+from mnist.nn.optimizers import ALL, SGD, Optimizer, heavy_ball
 from mnist.nn.schedules import linear
-from mnist.nn.training import Batch, DivergedError, Training, mean, total
+from mnist.nn.training import Batch, DivergedError, Examples, Training, mean, total
 from mnist.recipe import OPTIMIZERS
 
 RNG = np.random.default_rng(0)
@@ -25,16 +25,24 @@ VALIDATION = [(RNG.standard_normal((9, 4)), np.eye(3)[RNG.integers(0, 3, 9)])]
 class Chunks:
     """The same batches in every epoch, some at a time; `progress` collects what `draw` is called with."""
 
-    def __init__(self, *chunks: list[Batch]) -> None:
+    def __init__(self, *chunks: list[Examples], shards: int = 1) -> None:
         self.chunks = chunks
+        self.shards = shards
         self.progress: list[float] = []
 
-    def draw(self, progress: float) -> tuple[int, Iterator[list[Batch]]]:
+    def draw(self, progress: float, part: slice) -> tuple[int, Iterator[list[Batch]]]:
         self.progress.append(progress)
-        return sum(len(images) for chunk in self.chunks for images, _ in chunk), iter(self.chunks)
+        images = sum(len(images) for chunk in self.chunks for images, _ in chunk)
+        return images, iter([[cut(*batch, self.shards, part) for batch in chunk] for chunk in self.chunks])
 
 
-def batches(dtype: str = "float64") -> list[Batch]:
+def cut(images: FloatArray, targets: FloatArray, shards: int = 1, part: slice = ALL) -> Batch:
+    """Return a batch, and some of its shards."""
+    cuts = zip(np.array_split(images, shards), np.array_split(targets, shards), strict=True)
+    return len(images), list(cuts)[part]
+
+
+def batches(dtype: str = "float64") -> list[Examples]:
     """Return IMAGES in batches of 10, 10 and 3."""
     return [
         (images.astype(dtype), targets.astype(dtype))
@@ -59,12 +67,12 @@ def test_a_step_is_the_one_computed_by_hand(reduction: Callable[[int], float], w
     network = Network((2, 2), relu, softmax, dtype="float64")
     one = training(network, SGD(network.theta, heavy_ball, alpha=0, weight_decay=0.5), reduction=reduction)
     one.network.theta[:] = 0
-    one.step(np.array([[1.0, 2.0], [3.0, 0.0]]), np.eye(2), eta=0.1)
+    one.step(cut(np.array([[1.0, 2.0], [3.0, 0.0]]), np.eye(2)), eta=0.1)
     gradient = np.array([[1 * -0.5 + 3 * 0.5, 1 * 0.5 + 3 * -0.5], [2 * -0.5, 2 * 0.5]])
     np.testing.assert_allclose(one.network.weights[0], -0.1 * weight * gradient, rtol=1e-14)
     # Without a gradient, weight decay is all that happens.
     one.network.theta[:] = 1
-    one.step(np.zeros((2, 2)), np.eye(2), eta=0.1)
+    one.step(cut(np.zeros((2, 2)), np.eye(2)), eta=0.1)
     np.testing.assert_allclose(one.network.theta, 1 - 0.1 * 0.5, rtol=1e-14)
 
 
@@ -99,7 +107,7 @@ def test_history_counts_during_an_epoch_and_measures_after_it() -> None:
         if steps == [(1, 20, False)]:
             # The figures of each batch are those of the weights just before its update.
             first = score(before.network, batches()[:1], before.loss)
-            before.step(*batches()[0], 0.1)
+            before.step(cut(*batches()[0]), 0.1)
             expected = first + score(before.network, batches()[1:2], before.loss)
             assert (progress.score.images, progress.score.correct) == (20, expected.correct)
             assert progress.score.loss == pytest.approx(expected.loss, rel=1e-12)
@@ -124,8 +132,11 @@ def test_eta_falls_from_batch_to_batch() -> None:
             self.state: dict[str, FloatArray] = {}
             self.etas: list[float] = []
 
-        def step(self, _: FloatArray, eta: float) -> None:
+        def step(self, _: FloatArray, eta: float, __: slice = ALL) -> None:
             self.etas.append(eta)
+
+        def flush(self, _: slice = ALL) -> None:
+            pass
 
     recorder = Recorder()
     one = small(optimizer=recorder, eta=lambda progress: 0.1 * linear(progress))
@@ -148,9 +159,24 @@ def test_divergence_stops_training_with_an_error_that_names_eta(dtype: str, eta:
     assert diverging.history == []
 
 
+@pytest.mark.parametrize("alpha", [0.5, 0.9])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_long_training_of_rarely_lit_pixels_keeps_no_denormal_numbers(name: str, alpha: float) -> None:
+    network = Network((4, 5, 3), tanh, softmax)
+    optimizer = OPTIMIZERS[name](network.theta, alpha=alpha, weight_decay=0)
+    one = training(network, optimizer, epochs=1)
+    lit = (IMAGES[:1].astype("f4"), TARGETS[:1].astype("f4"))
+    dark = (lit[0] * np.array([0, 1, 1, 1], "f4"), lit[1])
+    found = 0
+    for _ in one.run(Chunks([lit], *[[dark] * 20] * 100), []):
+        velocity = np.abs(optimizer.state["velocity"][:5])  # of the pixel that is lit once
+        found += int(((velocity > 0) & (velocity < np.finfo("f4").tiny)).sum())
+    assert found == 0
+
+
 @pytest.mark.parametrize("validation", [VALIDATION, []], ids=["validated", "not validated"])
 @pytest.mark.parametrize("loss", [softmax_cross_entropy, squared_error])
-def test_divergence_in_the_last_update_is_found(loss: Loss, validation: list[Batch]) -> None:
+def test_divergence_in_the_last_update_is_found(loss: Loss, validation: list[Examples]) -> None:
     network = Network((4, 5, 5, 5, 3), relu, loss.output)
     diverging = training(network, eta=lambda _: 1e20, epochs=1, loss=loss)
     with pytest.raises(DivergedError, match="diverged in epoch 1"):
@@ -161,11 +187,14 @@ def test_a_weight_that_is_not_finite_is_found_where_no_loss_shows_it() -> None:
     class Breaking:
         state: dict[str, FloatArray]
 
-        def step(self, *_: Any) -> None:
+        def step(self, _: FloatArray, __: float, ___: slice = ALL) -> None:
             # The unit that it leads to is never active again.
             network.weights[0][:, 0] = -np.inf
 
+        def flush(self, _: slice = ALL) -> None:
+            pass
+
     network = Network((4, 5, 3), relu, softmax, dtype="float64")
-    images: list[Batch] = [(np.abs(IMAGES), TARGETS)]
+    images: list[Examples] = [(np.abs(IMAGES), TARGETS)]
     with pytest.raises(DivergedError, match="diverged in epoch 1"):
         list(training(network, Breaking(), epochs=1).run(Chunks(images), images))

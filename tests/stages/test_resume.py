@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.helpers import ROOT
@@ -22,7 +24,7 @@ mnist.checkpoint._PAUSE, mnist.checkpoint._SHARE = 0, 1
 runpy.run_module("stages.train", run_name="__main__")
 """
 RESULTS = ("models", "plots/history.csv")
-LONG: dict[str, Any] = {"epochs": 60, "deformation": {"rotation": 10, "elastic": 1}}
+LONG: dict[str, Any] = {"epochs": 60, "shards": 2, "deformation": {"rotation": 10, "elastic": 1}}
 
 
 def start(project: Project, **environment: str) -> "subprocess.Popen[str]":
@@ -55,10 +57,10 @@ def wait_for_checkpoint(process: "subprocess.Popen[str]", project: Project, befo
         time.sleep(0.002)
 
 
-def kill_midway(project: Project, seconds: float = 0) -> str:
+def kill_midway(project: Project, seconds: float = 0, **environment: str) -> str:
     """Kill a training some time after it has written a checkpoint, and return what it printed."""
     before = [path.stat().st_mtime_ns for path in checkpoints(project)]
-    process = start(project)
+    process = start(project, **environment)
     wait_for_checkpoint(process, project, before)
     time.sleep(seconds)
     process.kill()
@@ -77,16 +79,16 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def test_killed_again_and_again_it_ends_with_the_same_bytes(project: Project) -> None:
-    finish(start(project))
+def test_killed_again_and_again_it_ends_with_the_same_bytes_whatever_the_number_of_processes(project: Project) -> None:
+    finish(start(project, MNIST_PROCESSES="1"))
     undisturbed = results(project)
     for name in undisturbed:
         (project.root / name).unlink()
 
     moments = random.Random(0)
     begun_at = []
-    for _ in range(6):
-        out = kill_midway(project, seconds=moments.uniform(0, 0.02))
+    for number in range(6):
+        out = kill_midway(project, seconds=moments.uniform(0, 0.02), MNIST_PROCESSES=str(number % 2 + 1))
         begun_at += [int(line.split()[3].rstrip(",")) for line in out.splitlines() if line.startswith("resumes")]
     out, err = finish(start(project))
     assert "resumes after epoch" in out
@@ -96,6 +98,17 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(project: Project) ->
     assert begun_at == sorted(set(begun_at))
     assert results(project) == undisturbed
     assert checkpoints(project) == []
+
+
+def test_a_killed_child_ends_the_training_in_one_sentence_and_the_same_command_resumes(project: Project) -> None:
+    process = start(project, MNIST_PROCESSES="2")
+    wait_for_checkpoint(process, project)
+    (child,) = psutil.Process(process.pid).children()
+    child.kill()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert re.fullmatch(r"error: one of the 2 processes that train together has ended early \(.*\)\n", err)
+    assert "resumes after epoch" in finish(start(project))[0]
 
 
 def test_ctrl_c_loses_nothing_and_the_same_command_resumes(project: Project) -> None:

@@ -39,8 +39,8 @@ def test_100_batches_give_the_weights_losses_and_outputs_of_the_transcription() 
 def test_one_batch_has_the_shapes_of_the_notebook_layer_by_layer() -> None:
     training, batches = NOTEBOOK.start(NOTEBOOK.prepare(DIGITS))
     images, chunks = batches.draw(progress=0)
-    inputs, targets = next(next(chunks))
-    assert images == len(DIGITS)
+    size, [(inputs, targets)] = next(next(chunks))
+    assert (images, size) == (len(DIGITS), 100)
     assert (inputs.shape, targets.shape) == ((100, 784), (100, 10))
     assert (inputs.min(), inputs.max()) == (0, 1)
     activations = training.network.forward(inputs)
@@ -62,7 +62,7 @@ def test_the_derivative_at_the_rounded_z_is_0_where_a_unit_is_saturated() -> Non
 
 def test_a_batch_of_another_size_has_no_positions() -> None:
     training, batches = NOTEBOOK.changed("batches of 50", {"batch_size": 50}).start(NOTEBOOK.prepare(DIGITS))
-    with pytest.raises(MnistError, match="batch_size should be 100, not 50"):
+    with pytest.raises(MnistError, match="batch_size should be 100 and shards 1"):
         list(training.run(batches, []))
 
 
@@ -82,6 +82,7 @@ def test_the_recipe_is_the_notebooks() -> None:
         "alpha": 0.01,
         "epochs": 50,
         "batch_size": 100,
+        "shards": 1,
         "optimizer": "last_step",
         "schedule": "constant",
         "weight_decay": 0,
