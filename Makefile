@@ -1,10 +1,19 @@
-# `make` sets up and runs the pipeline; `make test` sets up and runs every check. Neither sets up twice.
+# `make` installs what the pipeline needs and runs it; `make test` adds the tools and runs every check. Neither installs twice.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # DVC runs each stage as `python -m ...`: the environment's python must be the one it finds.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+# uv takes seconds for what takes pip most of a minute, from the same files.
+ifneq ($(shell command -v uv),)
+  CREATE = uv venv --quiet --clear --no-project --python $(PYTHON) $(VENV)
+  INSTALL = uv pip install --quiet --python $(BIN)/python
+else
+  CREATE = $(PYTHON) -m venv --clear $(VENV)
+  INSTALL = $(BIN)/python -m pip install --quiet
+endif
 
 .PHONY: all setup test record notebook sweep torture bench constraints
 
@@ -17,16 +26,20 @@ setup: $(VENV)/installed params.schema.json
 $(VENV)/installed: constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes --requirement constraints.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-index --no-build-isolation --editable .
+	$(CREATE)
+	$(INSTALL) --require-hashes --requirement constraints.txt
+	$(INSTALL) --no-deps --no-index --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/tools: constraints-dev.txt $(VENV)/installed
+	$(INSTALL) --require-hashes --requirement constraints-dev.txt
 	touch $@
 
 # Editors complete and check params.yaml by it.
 params.schema.json: mnist/recipe.py $(VENV)/installed
 	$(BIN)/python -m mnist.recipe > $@
 
-test: setup
+test: setup $(VENV)/tools
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -49,7 +62,7 @@ sweep: setup
 	$(BIN)/python -m studies.sweep
 
 # Longer versions of the reliability tests, a quarter of an hour.
-torture: setup
+torture: setup $(VENV)/tools
 	$(BIN)/python -m tests.torture
 
 # Speed beside other libraries (`pip install torch jax scikit-learn`), ten minutes.
@@ -59,8 +72,11 @@ bench: setup
 	$(BIN)/python -m benchmarks.race --batch-size 1000
 	OPENBLAS_CORETYPE=Haswell $(BIN)/python -m benchmarks.race
 	$(BIN)/python -m benchmarks.accuracy
+	$(BIN)/python -m benchmarks.publish
 
-# The exact versions that the environment holds, for every Python and system; needs uv.
+# The exact versions for the pipeline, and for the tools as well, for every Python and system; needs uv.
+LOCK = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
+  --custom-compile-command "make constraints"
 constraints:
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --generate-hashes \
-	  --no-emit-index-url --quiet --custom-compile-command "make constraints" --output-file constraints.txt
+	$(LOCK) --upgrade --group setup --output-file constraints.txt
+	$(LOCK) --upgrade --group dev --constraint constraints.txt --output-file constraints-dev.txt

@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import cores
 from benchmarks.notebook import BATCH, notebook_epochs
 from benchmarks.work import Work
-from mnist.cores import choose_processes
+from mnist.cores import choose_processes, count_cores
 from mnist.data.arrays import FloatArray
 from mnist.data.batches import prefetch
 from mnist.fingerprint import blas_threads
@@ -116,7 +115,7 @@ def learn_torch(work: Work) -> Iterator[list[FloatArray]]:
     """Train with PyTorch, which leaves a core to the threads that make chunks."""
     import torch  # noqa: PLC0415
 
-    torch.set_num_threads(max(1, cores() - 1))
+    torch.set_num_threads(max(1, count_cores() - 1))
     weights, step = build_torch(work, compiled=False)
     yield weights
     for images, labels, etas in prefetch(work.chunks()):

@@ -1,7 +1,7 @@
 """Race: everyone trains the network of params.yaml on the same work in turns.
 
-Prints a table of the seconds that an epoch takes and their ratio to this project's, and writes it to
-`benchmarks/results/`. The mean loss of the first epoch proves that the work is the same.
+Writes the seconds that an epoch takes, and their ratio to this project's, to `benchmarks/results/`. The mean loss of
+the first epoch proves that the work is the same.
 """
 
 import argparse
@@ -13,21 +13,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.contestants import PROJECT, RACERS
-from benchmarks.machine import cores, describe_machine, kernels
+from benchmarks.machine import describe_machine, kernels
 from benchmarks.turns import take_turns
 from benchmarks.work import Work
+from mnist.cores import count_cores
 from mnist.errors import plain_errors
-from mnist.files import encode_csv, save
+from mnist.files import encode_csv, encode_json, save
 from mnist.recipe import Recipe
 
 RESULTS = Path("benchmarks/results")
 PLAIN = Path("benchmarks/plain.yaml")
 ROUNDS = 7
 IMAGES = 60_000
-
-HEADER = """\
-| who | an epoch, s | a step, µs | ratio to this project (lowest to highest) | loss of the first epoch |
-|---|---|---|---|---|"""
 
 # In the process of a racer: its training.
 _running: dict[str, Iterator[float]] = {}
@@ -43,11 +40,6 @@ class Row(NamedTuple):
     lowest_ratio: float
     highest_ratio: float
     first_loss: float
-
-    def __str__(self) -> str:
-        ratios = f"{self.ratio:.2f} ({self.lowest_ratio:.2f} to {self.highest_ratio:.2f})"
-        loss = "" if math.isnan(self.first_loss) else f"{self.first_loss:.3f}"
-        return f"| {self.name} | {self.seconds:.3f} | {self.microseconds_a_step:.0f} | {ratios} | {loss} |"
 
 
 def train_epoch(name: str, recipe: Recipe) -> tuple[float, float]:
@@ -72,15 +64,21 @@ def race(recipe: Recipe) -> list[Row]:
 
 
 def main() -> None:
-    """Read the command line, race, print and write the table."""
+    """Read the command line, race, write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch-size", default=100)
     with plain_errors("the same command starts over"):
-        recipe = Recipe.load_overlay(PLAIN).changed("the command line", vars(parser.parse_args()))
-        rows = race(recipe)
-        print(f"batch {recipe.batch_size}: {describe_machine()}\n", HEADER, *rows, sep="\n")
-        file = f"race-batch{recipe.batch_size}-cores{cores()}-{kernels()}.csv"
-        save({RESULTS / file: encode_csv(Row._fields, rows)})
+        # As many shards as cores, as a user of these cores would choose.
+        changes = vars(parser.parse_args()) | {"shards": count_cores()}
+        recipe = Recipe.load_overlay(PLAIN).changed("the command line", changes)
+        name = f"race-batch{recipe.batch_size}-cores{count_cores()}-{kernels()}"
+        save(
+            {
+                RESULTS / f"{name}.csv": encode_csv(Row._fields, race(recipe)),
+                RESULTS / f"{name}.json": encode_json({"machine": describe_machine()}),
+            }
+        )
+        print(f"{RESULTS}/{name}.csv; `python -m benchmarks.publish` puts it into the docs")
 
 
 if __name__ == "__main__":

@@ -18,11 +18,11 @@ from mnist.data.published import DATASETS
 from mnist.nn.activations import Activation, relu, sigmoid, tanh
 from mnist.nn.arrays import FloatArray
 from mnist.nn.initializers import he_normal, lecun_normal, standard_normal
-from mnist.nn.losses import Loss, binary_cross_entropy, softmax_cross_entropy, squared_error
+from mnist.nn.losses import Loss, binary_cross_entropy, mean, softmax_cross_entropy, squared_error, total
 from mnist.nn.network import Network
 from mnist.nn.optimizers import SGD, Optimizer, heavy_ball, nesterov
 from mnist.nn.schedules import constant, cosine, linear
-from mnist.nn.training import Training, mean, total
+from mnist.nn.training import Training
 
 PARAMS = Path("params.yaml")
 

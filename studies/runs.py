@@ -63,13 +63,14 @@ def _positive(text: str) -> int:
 
 
 def run_all(recipes: Mapping[str, Recipe], seeds: Iterable[int], jobs: int, *, test: bool = True) -> list[Run]:
-    """Return the runs of all recipes with all seeds, `jobs` at a time on one core each, and print each as it ends.
+    """Return the runs of all recipes with all seeds, `jobs` at a time, and print each as it ends; they share the cores.
 
     `test` opens the test images. Raises StudyError where a process was killed.
     """
     items = [(name, recipe.changed(name, {"seed": seed})) for name, recipe in recipes.items() for seed in seeds]
     # Several small products at a time are faster on a core each than one after another on all of them.
-    os.environ.update(dict.fromkeys((*THREAD_VARIABLES, PROCESSES), "1"))
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    os.environ[PROCESSES] = str(max(1, count_cores() // jobs))
     runs: dict[tuple[str, int], Run] = {}
     for run in tqdm(_in_parallel(items, jobs, test), total=len(items), unit=" runs", disable=None):
         runs[run.recipe, run.seed] = run

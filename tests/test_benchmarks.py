@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks import accuracy, race
+from benchmarks import accuracy, publish, race
 from benchmarks.contestants import PROJECT, RACERS
 from benchmarks.turns import take_turns
 from benchmarks.work import Work
 from mnist.data.arrays import FloatArray
+from mnist.errors import MnistError
 from mnist.files import load_csv
 from mnist.fingerprint import blas_threads
 from mnist.recipe import PARAMS, Recipe
@@ -69,7 +70,7 @@ def test_a_peer_of_the_race_has_the_losses_of_this_project() -> None:
 
 
 def test_a_peer_of_the_time_to_accuracy_has_the_weights_of_this_project() -> None:
-    overlay = Recipe.load_overlay(ROOT / accuracy.FAST, ROOT / PARAMS)
+    overlay = Recipe.load_overlay(ROOT / "benchmarks/fast.yaml", ROOT / PARAMS)
     recipe = overlay.changed("a test", SMALL | {"batch_size": 100, "eta": 0.02, "deformation": {"fading": 0.5}})
     work = Work(recipe, recipe.prepare(random_digits(4000)))  # two chunks in an epoch
     peer, (training, batches) = Peer(work), recipe.start(work.prepared)
@@ -99,20 +100,33 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     return project
 
 
-def test_the_race_writes_its_table(
-    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_race_writes_its_table(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [PROJECT, "its matrix products alone"]
     monkeypatch.setattr(race, "RACERS", dict.fromkeys(names))
     monkeypatch.setattr(race, "ROUNDS", 2)
     monkeypatch.setattr(sys, "argv", ["race"])
     race.main()
-    (table,) = (project.root / race.RESULTS).iterdir()
+    (table,) = (project.root / race.RESULTS).glob("*.csv")
     own, products = load_csv(table, race.Row._fields)
     assert [own["name"], products["name"]] == names
     assert own["ratio"] == own["lowest_ratio"] == own["highest_ratio"] == "1.0"
-    assert float(own["first_loss"]) == pytest.approx(next(RACERS[PROJECT](Work.load(Recipe.load_overlay(race.PLAIN)))))
-    assert f"| {PROJECT} | " in capsys.readouterr().out
+    assert float(own["first_loss"]) == pytest.approx(
+        next(RACERS[PROJECT](Work.load(Recipe.load_overlay(race.PLAIN)))), rel=1e-6
+    )
+    assert f"| {PROJECT} | " in publish.make_table(table)
+
+
+@pytest.mark.parametrize("page", [page for pattern in publish.PAGES for page in sorted(ROOT.glob(pattern))])
+def test_the_tables_of_the_docs_are_the_measured_ones(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Where one is not: `python -m benchmarks.publish`.
+    monkeypatch.chdir(ROOT)
+    assert publish.fill_tables(page.read_text()) == page.read_text()
+
+
+def test_a_table_of_another_file_is_rejected(tmp_path: Path) -> None:
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(MnistError, match=r"other\.csv: holds a, b, of which there is no table"):
+        publish.make_table(tmp_path / "other.csv")
 
 
 @pytest.mark.parametrize("name", ["its matrix products alone", "the notebook's loop"])
@@ -125,7 +139,7 @@ def test_a_racer_that_needs_only_numpy_trains_epoch_after_epoch(name: str) -> No
 
 @pytest.mark.usefixtures("project")
 def test_the_marks_are_passed_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accuracy, "FAST", ROOT / accuracy.FAST)
-    monkeypatch.setattr(accuracy, "MARKS", (0.2, 0.3, 1.1))
-    _, first, second, third = accuracy.time_to_marks(PROJECT, seed=1)
+    path = ROOT / "benchmarks/fast.yaml"
+    monkeypatch.setattr(accuracy, "MARKS", {path: (0.2, 0.3, 1.1)})
+    first, second, third = (passed.seconds for passed in accuracy.time_to_marks(PROJECT, path, seed=1))
     assert 0 < first <= second < third == math.inf

@@ -24,7 +24,7 @@ Order: TypeAlias = Callable[[int, int, np.random.Generator], NDArray[np.int64]]
 """(images, batch_size, rng) -> the numbers of an epoch's images, in order."""
 
 # Images prepared at a time: a few milliseconds of work for each of the two threads.
-_CHUNK = 2000
+_CHUNK = 4000
 
 PIECE = 1000
 """Images that are measured at a time, which bounds the memory that takes."""
@@ -56,7 +56,8 @@ class Batches:
         """Return how many images the next epoch has, and its batches, some at a time.
 
         `progress` is the part of the training, 0..1, that is complete when the epoch begins; `part` says which shards of
-        each batch are wanted, and changes nothing in them. A batch may overwrite the one before. The generators are those of a complete epoch afterwards.
+        each batch are wanted, and changes nothing in them. Only one batch can be used at a time: the next one overwrites
+        it. The generators are those of a complete epoch afterwards.
         """
         order = self.order(len(self.dataset), self.batch_size, self.generators["shuffling"])
         seeds = self.generators["deformation"].integers(2**63, size=self.shards)

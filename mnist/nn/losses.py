@@ -71,3 +71,13 @@ def _mean(losses: FloatArray) -> float:
 softmax_cross_entropy = Loss(softmax, _softmax_cross_entropy, _softmax_cross_entropy_delta)
 binary_cross_entropy = Loss(sigmoid, _binary_cross_entropy, _binary_cross_entropy_delta)
 squared_error = Loss(sigmoid, _squared_error, _squared_error_delta)
+
+
+def mean(images: int) -> float:
+    """1 / images: eta multiplies the mean of a batch's gradients."""
+    return 1 / images
+
+
+def total(_: int) -> float:
+    """1: eta multiplies the sum of a batch's gradients."""
+    return 1.0

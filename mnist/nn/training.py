@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from mnist.nn.arrays import FloatArray
-from mnist.nn.losses import Loss
+from mnist.nn.losses import Loss, mean
 from mnist.nn.metrics import Score, score
 from mnist.nn.network import Network
 from mnist.nn.optimizers import Optimizer
@@ -59,16 +59,6 @@ class Progress(NamedTuple):
     epoch: int
     score: Score
     complete: bool
-
-
-def mean(images: int) -> float:
-    """1 / images: eta multiplies the mean of a batch's gradients."""
-    return 1 / images
-
-
-def total(_: int) -> float:
-    """1: eta multiplies the sum of a batch's gradients."""
-    return 1.0
 
 
 @dataclass

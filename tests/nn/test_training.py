@@ -9,12 +9,12 @@ import pytest
 
 from mnist.nn.activations import relu, softmax, tanh
 from mnist.nn.arrays import FloatArray
-from mnist.nn.losses import Loss, softmax_cross_entropy, squared_error
+from mnist.nn.losses import Loss, mean, softmax_cross_entropy, squared_error, total
 from mnist.nn.metrics import score
 from mnist.nn.network import Network
 from mnist.nn.optimizers import ALL, SGD, Optimizer, heavy_ball
 from mnist.nn.schedules import linear
-from mnist.nn.training import Batch, DivergedError, Examples, Training, mean, total
+from mnist.nn.training import Batch, DivergedError, Examples, Training
 from mnist.recipe import OPTIMIZERS
 
 RNG = np.random.default_rng(0)

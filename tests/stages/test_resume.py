@@ -79,7 +79,7 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def test_killed_again_and_again_it_ends_with_the_same_bytes_whatever_the_number_of_processes(project: Project) -> None:
+def test_killed_again_and_again_it_ends_with_the_same_bytes(project: Project) -> None:
     finish(start(project, MNIST_PROCESSES="1"))
     undisturbed = results(project)
     for name in undisturbed:

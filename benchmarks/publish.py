@@ -1,0 +1,128 @@
+"""Write the measured tables into README and docs, and draw the pictures of speed, from the files of the measurements.
+
+A table stands between `<!-- table FILE -->` and `<!-- end -->`, where FILE is the path of a CSV file.
+"""
+
+import argparse
+import json
+import math
+import re
+import statistics
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.accuracy import Passed
+from benchmarks.race import RESULTS, Row
+from mnist.errors import MnistError, plain_errors
+from mnist.files import load_csv, save
+from report.charts import draw_chart
+from studies.results import Run, load_results, markdown, summarize
+
+PAGES = ("README.md", "docs/*.md", "benchmarks/README.md")
+TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def fill_tables(page: str) -> str:
+    """Return the text of a page with each of its tables as the measurements have it."""
+    return TABLE.sub(lambda found: f"{found[1]}\n{make_table(Path(found[2]))}\n\n{found[3]}", page)
+
+
+def make_table(file: Path) -> str:
+    """Return the table of a CSV file below a line that names the machine; raises MnistError for other files."""
+    header = tuple(file.read_text(encoding="utf-8").partition("\n")[0].split(","))
+    makers: dict[tuple[str, ...], Callable[[Path], str]] = {
+        Row._fields: race_table,
+        Passed._fields: accuracy_table,
+        Run._fields: lambda path: markdown(summarize(load_results(path.stem))),
+    }
+    if header not in makers:
+        raise MnistError(f"{file}: holds {', '.join(header)}, of which there is no table")
+    evidence = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+    return f"{evidence.get('machine') or evidence['arithmetic']}:\n\n{makers[header](file)}"
+
+
+def race_table(file: Path) -> str:
+    """Return the table of a race."""
+    lines = [
+        "| who | an epoch, s | a step, µs | ratio to this project | loss of the first epoch |",
+        "|---|---|---|---|---|",
+    ]
+    for row in load_csv(file, Row._fields):
+        seconds, microseconds, ratio, lowest, highest, loss = map(float, list(row.values())[1:])
+        cells = [row["name"], f"{seconds:.3f}", f"{microseconds:.0f}", f"{ratio:.2f} ({lowest:.2f} to {highest:.2f})"]
+        lines.append(f"| {' | '.join([*cells, '' if math.isnan(loss) else f'{loss:.3f}'])} |")
+    return "\n".join(lines)
+
+
+def accuracy_table(file: Path) -> str:
+    """Return the table of the times to accuracy: median, lowest, highest."""
+    lines = ["| recipe | test accuracy | who | to build and compile, s | training, s |", "|---|---|---|---|---|"]
+    for (recipe, mark, who), passed in _by_mark(file).items():
+        # A seed that never passes a mark counts as longer than all others.
+        starts, times = ([float(row[name]) for row in passed] for name in ("start", "seconds"))
+        span = f"{statistics.median(times):.2f} ({min(times):.2f} to {max(times):.2f})"
+        lines.append(f"| {recipe} | {float(mark):.2%} | {who} | {statistics.median(starts):.2f} | {span} |")
+    return "\n".join(lines)
+
+
+def _by_mark(file: Path) -> dict[tuple[str, str, str], list[dict[str, str]]]:
+    groups = defaultdict(list)
+    for row in load_csv(file, Passed._fields):
+        groups[row["recipe"], row["mark"], row["who"]].append(row)
+    return dict(sorted(groups.items(), key=lambda item: float(item[0][1])))
+
+
+def speed_chart() -> dict[str, Any]:
+    """Return a Vega-Lite chart: the time of an epoch on one core and on more, for each batch size."""
+    rows = []
+    for file in sorted(RESULTS.glob("race-*.csv")):
+        batch, cores, kernels = re.fullmatch(r"race-batch(\d+)-cores(\d+)-(\w+)", file.stem).groups()  # type: ignore[union-attr]
+        setting = f"batches of {batch}, {cores} core{'s' * (cores != '1')}, {kernels} kernels"
+        rows += [
+            {"who": row["name"], "seconds": float(row["seconds"]), "setting": setting}
+            for row in load_csv(file, Row._fields)
+            if row["first_loss"] != "nan" and row["name"] != "the notebook's loop"
+        ]
+    return _bars(rows, "setting", "seconds", "seconds for an epoch of 60,000 images")
+
+
+def accuracy_chart() -> dict[str, Any]:
+    """Return a Vega-Lite chart: the median time to each accuracy."""
+    rows = [
+        {"who": who, "seconds": seconds, "mark": f"{float(mark):.2%}"}
+        for (_, mark, who), passed in _by_mark(RESULTS / "accuracy.csv").items()
+        if math.isfinite(seconds := statistics.median(float(row["seconds"]) for row in passed))
+    ]
+    return _bars(rows, "mark", "seconds", "seconds of training, median of ten seeds (logarithmic)", log=True)
+
+
+def _bars(rows: list[dict[str, Any]], group: str, value: str, title: str, *, log: bool = False) -> dict[str, Any]:
+    y = {"field": "who", "type": "nominal", "title": None, "sort": None}
+    x = {"field": value, "type": "quantitative", "title": title, "scale": {"type": "log" if log else "linear"}}
+    color = {"condition": {"test": "datum.who == 'this project'", "value": "#c8321e"}, "value": "#8fa3b5"}
+    text = {"field": value, "type": "quantitative", "format": ".2f"}
+    layers = [
+        {"mark": {"type": "point", "filled": True, "size": 90}, "encoding": {"color": color}},
+        {"mark": {"type": "text", "align": "left", "dx": 9}, "encoding": {"text": text}},
+    ]
+    facet = {"field": group, "type": "nominal", "title": None, "sort": None, "header": {"labelFontWeight": "bold"}}
+    inner = {"width": 330, "height": {"step": 20}, "layer": layers, "encoding": {"x": x, "y": y}}
+    return {"background": "white", "data": {"values": rows}, "facet": facet, "columns": 2, "spec": inner}
+
+
+def main() -> None:
+    """Write the tables and the pictures."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    with plain_errors():
+        pages = [page for pattern in PAGES for page in sorted(Path().glob(pattern))]
+        save(
+            {page: fill_tables(page.read_text(encoding="utf-8")).encode() for page in pages}
+            | {RESULTS / "speed.svg": draw_chart(speed_chart())}
+            | {RESULTS / "accuracy.svg": draw_chart(accuracy_chart())}
+        )
+
+
+if __name__ == "__main__":
+    main()
