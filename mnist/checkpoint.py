@@ -17,7 +17,7 @@ import numpy as np
 
 from mnist.data.batches import Batches
 from mnist.files import save
-from mnist.model import ModelFileError, Tensors, encode_sealed, load_sealed
+from mnist.model import ModelFileError, Tensors, decode_sealed, encode_sealed
 from mnist.nn.training import Epoch, Training
 
 # Seconds between two checkpoints, and the part of the time that writing them may take.
@@ -35,22 +35,21 @@ def encode_checkpoint(training: Training, batches: Batches) -> bytes:
     return encode_sealed(tensors | {"theta": training.network.theta}, description)
 
 
-def restore_checkpoint(path: Path, training: Training, batches: Batches) -> None:
+def restore_checkpoint(data: bytes, training: Training, batches: Batches) -> None:
     """Bring a training that has just begun to where the one was that `encode_checkpoint` made a file of.
 
-    Raises ModelFileError where the file is damaged or belongs to another network or optimizer, and OSError where it
-    cannot be read; nothing is changed then.
+    Raises ModelFileError where the file is damaged or belongs to another network or optimizer; nothing is changed then.
     """
     places = {f"optimizer.{name}": values for name, values in training.optimizer.state.items()}
     places["theta"] = training.network.theta
     try:
-        description, tensors = load_sealed(path)
+        description, tensors = decode_sealed(data)
         history = [Epoch(*epoch) for epoch in description["history"]]
         generators = {name: _generator(description["generators"][name]) for name in batches.generators}
         if _layout(tensors) != _layout(places):
             raise ModelFileError("it belongs to another network or optimizer")
     except (ModelFileError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise ModelFileError(f"{path}: is not a checkpoint of this training: {error}") from error
+        raise ModelFileError(f"is not a checkpoint of this training: {error}") from error
     for name, values in tensors.items():
         places[name][:] = values
     training.history[:] = history
@@ -79,12 +78,12 @@ class Checkpoint:
         if not self._path.exists():
             return
         try:
-            restore_checkpoint(self._path, training, batches)
+            restore_checkpoint(self._path.read_bytes(), training, batches)
             print(f"resumes after epoch {len(training.history)}, from {self._path}", flush=True)
         except ModelFileError as error:
             aside = self._path.with_suffix(".damaged")
             self._path.replace(aside)
-            print(f"warning: {error}; set aside as {aside.name}, training starts over", file=sys.stderr)
+            print(f"warning: {self._path}: {error}; set aside as {aside.name}, training starts over", file=sys.stderr)
 
     def save_if_due(self, training: Training, batches: Batches) -> None:
         """Save a training, between two epochs, unless that was done just now."""

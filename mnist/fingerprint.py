@@ -62,7 +62,13 @@ def fingerprint(recipe: Recipe, files: Iterable[Path]) -> str:
 
     `files` are the data, and code beside the package's own.
     """
-    digest = hashlib.sha256(f"{recipe.model_dump_json()} {describe_arithmetic()}".encode())
+    text = f"{recipe.model_dump_json()} {describe_arithmetic()} {digest_code(files)}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def digest_code(files: Iterable[Path]) -> str:
+    """Return a digest of the code that a training runs, and of `files`: data, and code beside the package's own."""
+    digest = hashlib.sha256()
     for path in (*_CODE, *files):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:32]

@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.numpy import load as decode
 from safetensors.numpy import save as encode
 
 from mnist.data.arrays import ByteArray, FloatArray
@@ -89,7 +90,7 @@ def load_model(path: Path) -> Model:
     Raises ModelFileError where the file is damaged or another one, and OSError where it cannot be read.
     """
     try:
-        description, tensors = load_sealed(path)
+        description, tensors = decode_sealed(path.read_bytes())
         return _assemble(description, tensors)
     except (ModelFileError, ValueError, RecursionError) as error:
         raise ModelFileError(f"{path}: is not a model of this project: {error}") from error
@@ -103,20 +104,18 @@ def encode_sealed(tensors: Tensors, description: dict[str, Any]) -> bytes:
     return encode(tensors, {_METADATA: json.dumps(sealed, sort_keys=True)})
 
 
-def load_sealed(path: Path) -> tuple[dict[str, Any], Tensors]:
+def decode_sealed(data: bytes) -> tuple[dict[str, Any], Tensors]:
     """Return what `encode_sealed` made a file of: the description, the arrays.
 
-    Raises ModelFileError where the file is damaged or has an unknown format, and OSError where it cannot be read.
+    Raises ModelFileError where the file is damaged or has an unknown format.
     """
-    # First by Python, whose errors name the file and the reason.
-    path.open("rb").close()
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        description = json.loads(metadata.get(_METADATA, "null"))
-    # AttributeError: a type of number that NumPy does not have.
-    except (SafetensorError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        tensors = decode(data)
+        # safetensors decodes the arrays only. A file begins with the length of a header in JSON, and that header.
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        description = json.loads(header.get("__metadata__", {}).get(_METADATA, "null"))
+    # KeyError: a type of number that NumPy does not have.
+    except (SafetensorError, TypeError, ValueError, KeyError, RecursionError) as error:
         raise ModelFileError(f"it is not readable: {error}") from error
     if not isinstance(description, dict):
         raise ModelFileError("it does not describe its content")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from mnist import checkpoint
 from mnist.checkpoint import encode_checkpoint, locked, restore_checkpoint
 from mnist.data.batches import Batches, batches_of
-from mnist.model import ModelFileError, encode_sealed, load_sealed
+from mnist.model import ModelFileError, decode_sealed, encode_sealed
 from mnist.nn.training import Training
 from mnist.recipe import OPTIMIZERS
 from tests.helpers import damaged, random_digits, recipe
@@ -45,12 +45,6 @@ WHOLE = complete(*start(epochs=1))[0]
 """A checkpoint of `start()` after one epoch."""
 
 
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a place for one file, shared because Hypothesis does not make a new one for each example."""
-    return tmp_path_factory.mktemp("checkpoints") / "some.safetensors"
-
-
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize(
     "changes",
@@ -60,52 +54,46 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
     ids=["deformed", "float64"],
 )
-def test_training_resumes_to_the_same_bits_from_after_every_epoch(
-    changes: dict[str, Any], optimizer: str, path: Path
-) -> None:
+def test_training_resumes_to_the_same_bits_from_after_every_epoch(changes: dict[str, Any], optimizer: str) -> None:
     undisturbed = start(optimizer=optimizer, **changes)
     checkpoints = complete(*undisturbed)
     assert len(checkpoints) == 3
     for epochs, data in enumerate(checkpoints, start=1):
-        path.write_bytes(data)
         resumed = start(optimizer=optimizer, **changes)
-        restore_checkpoint(path, *resumed)
+        restore_checkpoint(data, *resumed)
         assert encode_checkpoint(*resumed) == data
         assert len(resumed[0].history) == epochs
         complete(*resumed)
         assert everything(*resumed) == everything(*undisturbed)
 
 
-def test_epochs_without_validation_come_back(path: Path) -> None:
+def test_epochs_without_validation_come_back() -> None:
     undisturbed, resumed = start(epochs=1), start(epochs=1)
     list(undisturbed[0].run(undisturbed[1], []))
-    path.write_bytes(encode_checkpoint(*undisturbed))
-    restore_checkpoint(path, *resumed)
+    restore_checkpoint(encode_checkpoint(*undisturbed), *resumed)
     np.testing.assert_array_equal(resumed[0].history, undisturbed[0].history)
     assert np.isnan(resumed[0].history[0].validation_loss)
 
 
-def assert_rejected(path: Path, fault: str, training: Training, batches: Batches) -> None:
+def assert_rejected(data: bytes, fault: str, training: Training, batches: Batches) -> None:
     before = everything(training, batches)
-    with pytest.raises(ModelFileError, match=rf"some\.safetensors: is not a checkpoint of this training: .*({fault})"):
-        restore_checkpoint(path, training, batches)
+    with pytest.raises(ModelFileError, match=rf"is not a checkpoint of this training: .*({fault})"):
+        restore_checkpoint(data, training, batches)
     assert everything(training, batches) == before
 
 
 @pytest.mark.parametrize(
     "network", [{"hidden": [6]}, {"hidden": [5], "bias": True}, {"hidden": [5], "dtype": "float64"}], ids=str
 )
-def test_a_checkpoint_of_another_network_is_rejected_and_changes_nothing(network: dict[str, Any], path: Path) -> None:
-    path.write_bytes(WHOLE)
-    assert_rejected(path, "it belongs to another network or optimizer", *start(network=network))
+def test_a_checkpoint_of_another_network_is_rejected_and_changes_nothing(network: dict[str, Any]) -> None:
+    assert_rejected(WHOLE, "it belongs to another network or optimizer", *start(network=network))
 
 
 @pytest.mark.parametrize("names", [["velocity", "second moment"], ["second moment"], []])
-def test_a_checkpoint_of_another_optimizer_is_rejected_and_changes_nothing(names: list[str], path: Path) -> None:
-    path.write_bytes(WHOLE)
+def test_a_checkpoint_of_another_optimizer_is_rejected_and_changes_nothing(names: list[str]) -> None:
     training, batches = start()
     training.optimizer.state = {name: np.zeros_like(training.network.theta) for name in names}
-    assert_rejected(path, "it belongs to another network or optimizer", training, batches)
+    assert_rejected(WHOLE, "it belongs to another network or optimizer", training, batches)
 
 
 @pytest.mark.parametrize(
@@ -120,22 +108,19 @@ def test_a_checkpoint_of_another_optimizer_is_rejected_and_changes_nothing(names
     ],
 )
 def test_a_sealed_file_that_is_no_checkpoint_is_rejected_and_changes_nothing(
-    description: dict[str, Any], fault: str, path: Path
+    description: dict[str, Any], fault: str
 ) -> None:
-    path.write_bytes(WHOLE)
-    described, tensors = load_sealed(path)
-    path.write_bytes(encode_sealed(tensors, described | description))
-    assert_rejected(path, fault, *start())
+    described, tensors = decode_sealed(WHOLE)
+    assert_rejected(encode_sealed(tensors, described | description), fault, *start())
 
 
 @settings(max_examples=100)
 @given(damaged(WHOLE))
-def test_a_damaged_checkpoint_is_rejected_and_changes_nothing(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
+def test_a_damaged_checkpoint_is_rejected_and_changes_nothing(data: bytes) -> None:
     training, batches = start()
     before = everything(training, batches)
     try:
-        restore_checkpoint(path, training, batches)
+        restore_checkpoint(data, training, batches)
     except ModelFileError:
         assert everything(training, batches) == before
     else:

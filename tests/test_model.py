@@ -17,7 +17,7 @@ from safetensors.numpy import save
 
 from mnist.data.batches import PIECE
 from mnist.data.normalisation import Unit
-from mnist.model import OUTPUTS, Model, ModelFileError, encode_model, encode_sealed, load_model, load_sealed
+from mnist.model import OUTPUTS, Model, ModelFileError, decode_sealed, encode_model, encode_sealed, load_model
 from mnist.nn.network import Network
 from mnist.recipe import ACTIVATIONS
 from tests.helpers import VALUES, Trap, damaged, random_digits
@@ -90,10 +90,9 @@ def test_the_order_of_names_and_the_machine_change_no_byte(monkeypatch: pytest.M
     assert encode_model(reordered) == WHOLE
 
 
-def parts(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def parts() -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Return the description and the arrays of WHOLE."""
-    path.write_bytes(WHOLE)
-    return load_sealed(path)
+    return decode_sealed(WHOLE)
 
 
 def message(path: Path, data: bytes) -> str:
@@ -137,7 +136,7 @@ DESCRIPTIONS: list[tuple[str, Any, str]] = [
 @pytest.mark.parametrize(("key", "value", "fault"), DESCRIPTIONS)
 def test_a_sealed_file_with_another_description_is_rejected(key: str, value: Any, fault: str, path: Path) -> None:
     """None leaves the key out."""
-    description, tensors = parts(path)
+    description, tensors = parts()
     *groups, name = key.split(".")
     table = description[groups[0]] if groups else description
     table[name] = value
@@ -166,7 +165,7 @@ TENSORS: list[tuple[str, NDArray[Any] | None, str]] = [
 def test_a_sealed_file_with_other_arrays_is_rejected(
     name: str, values: NDArray[Any] | None, fault: str, path: Path
 ) -> None:
-    description, tensors = parts(path)
+    description, tensors = parts()
     tensors |= {} if values is None else {name: values}
     if values is None:
         del tensors[name]
