@@ -6,25 +6,18 @@ An experiment that is there already is skipped; after a failure the others go on
 import argparse
 import hashlib
 import itertools
-import json
 import subprocess
 import sys
 from typing import Any
 
 import yaml
 
-from mnist.checked import RecipeError
+from mnist.checked import RecipeError, nest
 from mnist.errors import MnistError, plain_errors
 from mnist.recipe import PARAMS, Recipe
-from studies.sweep.space import nest
+from studies.experiment import exp_words
 
 _TABLE = ("--no-pager", "--only-changed", "--sort-by", "validation.accuracy", "--sort-order", "desc")
-
-
-def exp_words(changes: dict[str, Any]) -> list[str]:
-    """Return the words after `dvc exp run` that make these changes, by `group.key`, to params.yaml."""
-    texts = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in changes.items()]
-    return [word for text in texts for word in ("-S", text.replace(", ", ","))]
 
 
 def combinations(texts: list[str]) -> list[dict[str, Any]]:

@@ -5,15 +5,11 @@ import signal
 
 from mnist.errors import plain_errors
 
-
-def interrupt(*_: object) -> None:
-    """End at once: a sweep can be killed at any moment, and libraries swallow a KeyboardInterrupt now and then."""
-    os.write(2, b"\n" * os.isatty(2) + b"interrupted; earlier results are untouched, and the same command resumes\n")
-    os._exit(1)
-
+_INTERRUPTED = b"interrupted; earlier results are untouched, and the same command resumes\n"
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, interrupt)
+    # At once: a sweep can be killed at any moment, and libraries swallow a KeyboardInterrupt now and then.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(os.write(2, b"\n" * os.isatty(2) + _INTERRUPTED) and 1))
     with plain_errors():
         from studies.sweep.run import main
 

@@ -2,23 +2,23 @@
 
 import argparse
 import hashlib
+import logging
+import math
 import os
+import queue
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-import distributed
 import filelock
-import optuna
 from distributed import Client, Future, KilledWorker
 from distributed.comm.core import CommClosedError
-from optuna.trial import FrozenTrial
 from tqdm import tqdm
 
 from mnist.data.dataset import read_raw
@@ -28,123 +28,114 @@ from mnist.files import save
 from mnist.fingerprint import fingerprint
 from mnist.recipe import PARAMS, Recipe
 from stages.pipeline import RAW
-from studies.sweep.cluster import PATIENCE, ClusterError, local, remote, run_leg
-from studies.sweep.results import best_of, describe, encode_results, exp_command
+from studies.experiment import exp_command
+from studies.sweep.cluster import PATIENCE, ClusterError, Digits, local, remote, run_leg
+from studies.sweep.results import encode_results
 from studies.sweep.space import Space
-from studies.sweep.study import Study, state_of
+from studies.sweep.study import Study, Trial
 from studies.sweep.trial import Leg, advance
-
-Restart: TypeAlias = Callable[[], None]
 
 SPACE = Path("studies/spaces/training.yaml")
 KEPT, LOG = Path(".studies/sweep"), "workers.log"
 
-# Seconds between two looks at what has ended; and how many workers may die in a leg of a trial.
+# Seconds between two looks for dead workers; and how many workers may die in a leg of a trial.
 _TICK, _DEATHS = 0.25, 3
 _LOST = (CommClosedError, ConnectionError, TimeoutError, CancelledError)  # a scheduler that has gone away
 
 
 class Sweep:
-    """A sweep of a space, whose folder keeps its journal and unfinished trainings; `work` is done for a leg."""
+    """A sweep of a space, whose folder keeps its journal; `work` is done for a leg."""
 
     def __init__(self, space: Space, folder: Path, work: Callable[..., Leg] = advance) -> None:
-        self._space, self._folder, self._work = space, folder, work
-        self._running: dict[Future[Leg], tuple[optuna.Trial, float, int]] = {}
-        self._starts, self._lasted = dict[str, float](), dict[str, float]()
+        self._space, self._digits, self._folder, self._work = space, Digits(space.prepared), folder, work
+        self._running: dict[Future[Leg], tuple[Trial, float, int]] = {}
+        self._states: dict[int, bytes] = {}  # of trials between legs; what another process left begins again
+        self._starts: dict[str, float] = {}
 
-    def run(self, connect: Callable[[], AbstractContextManager[tuple[Client, Restart]]]) -> list[FrozenTrial]:
-        """Run all trials, or what is left of them, and return them; raises ClusterError and DamagedFileError."""
+    def run(self, connect: Callable[[], AbstractContextManager[tuple[Client, Callable[[], None]]]]) -> Study:
+        """Run all trials, or what is left of them; raises ClusterError and DamagedFileError."""
+        logging.disable()  # Log lines of Dask and Optuna would tear the progress bar, which says what goes wrong.
         self._folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(self._folder / "lock", timeout=0):
-            study = self._study = Study(self._folder / "journal.log", self._space)
-            ended = [trial for trial in study.trials() if state_of(trial) != "running"]
+            self._study, total = Study(self._folder / "journal.log", self._space), len(self._space.points)
+            ended = sum(trial.state != "running" for trial in self._study.trials)
             # disable=None: no bar where nobody looks, as in a log file.
-            with tqdm(total=self._space.trials, initial=len(ended), unit=" trials", disable=None) as bar:
-                bar.write(f"resumes after {len(ended)} trials" if ended else f"{self._space.trials} trials")
-                while len(ended) < self._space.trials:
+            with tqdm(total=total, initial=ended, unit=" trials", disable=None) as self._bar:
+                self._bar.write(f"resumes after {ended} trials" if ended else f"{total} trials")
+                self._left = total - ended
+                while self._left > 0:
                     try:
-                        with connect() as (client, restart):
-                            for number in self._drive(client, restart):
-                                ended.append(trial := study.trials()[number])
-                                best = best_of(ended, self._space)
-                                if trial is best or "reason" in trial.user_attrs:
-                                    bar.write(f"{state_of(trial)}: {describe(trial, self._space)}")
-                                bar.set_postfix_str(f"best: {describe(best, self._space)}" if best else "")
-                                bar.update()
+                        with connect() as (client, replace_dead_workers):
+                            self._drive(client, replace_dead_workers)
                     except _LOST:
-                        bar.write("the scheduler has gone away; looking for it again")
-            return study.trials()
+                        self._bar.write("the scheduler has gone away; looking for it again")
+            return self._study
 
-    def _drive(self, client: Client, restart: Restart) -> Iterator[int]:
-        """Keep the workers busy until all trials have ended, and yield the number of each when it has."""
+    def _drive(self, client: Client, replace_dead_workers: Callable[[], None]) -> None:
+        """Keep the workers busy until all trials have ended."""
         self._client, self._topic = client, f"sweep-{uuid.uuid4().hex}"
-        for topic in (self._topic, "all"):
-            client.subscribe_topic(topic, self._note)
+        client.register_plugin(self._digits)
+        client.subscribe_topic(self._topic, lambda event: self._starts.update({event[1]: time.monotonic()}))
         self._running.clear()
-        left, alive = self._study.unfinished(), time.monotonic()
-        while self._running or left or len(self._study.trials()) < self._space.trials:
-            restart()
+        self._ended = queue.SimpleQueue[Future[Leg]]()
+        remaining, alive = self._study.remaining(), time.monotonic()
+        while self._left > 0:
+            replace_dead_workers()
             if workers := len(client.nthreads()):
                 alive = time.monotonic()
             elif time.monotonic() - alive > PATIENCE:
                 raise ClusterError(f"no worker could be started; {self._folder / LOG} or the cluster's log says why")
-            while len(self._running) < workers and (trial := left.pop(0) if left else self._study.ask()):
+            while len(self._running) < workers and (trial := next(remaining, None)):
                 self._start(trial)
-            ended: set[Future[Leg]] = set()
-            if self._running:
-                with suppress(TimeoutError):
-                    ended = distributed.wait(list(self._running), timeout=_TICK, return_when="FIRST_COMPLETED").done
-            else:
-                time.sleep(_TICK)
+            with suppress(queue.Empty):
+                self._end(self._ended.get(timeout=_TICK))
             if client.status != "running":
                 raise CommClosedError(client.status)
-            yield from (number for future in ended if (number := self._end(future)) is not None)
 
-    def _start(self, trial: optuna.Trial, deaths: int = 0) -> None:
+    def _start(self, trial: Trial, deaths: int = 0) -> None:
         """Have a worker run a trial up to its next rung."""
-        state = path.read_bytes() if (path := self._state(trial)).exists() else None
-        rung = next(rung for rung in self._space.rungs if rung > trial.user_attrs.get("epochs", 0))
-        limit = max(0.1, self._space.settings.time_limit - trial.user_attrs.get("seconds", 0))
+        state, recipe = self._states.get(trial.number), self._space.recipe_of(trial.point)
+        rung = next(rung for rung in self._space.rungs if rung > trial.epochs)
+        limit = max(0.1, self._space.settings.time_limit - (trial.seconds if state else 0))
         # By the first part of the name the scheduler knows that these are of one kind, and how long they take.
         name = f"leg-{uuid.uuid4().hex}"
-        leg: Any = self._topic, name, limit, self._work, self._space.recipe_of(trial.params), state, rung
-        self._running[self._client.submit(run_leg, *leg, key=name, pure=False)] = trial, limit, deaths
+        leg: Any = self._topic, name, limit, self._digits.name, self._work, recipe, state, rung
+        future = self._client.submit(run_leg, *leg, key=name, pure=False)
+        self._running[future] = trial, limit, deaths
+        future.add_done_callback(self._ended.put)
 
-    def _end(self, future: Future[Leg]) -> int | None:
-        """Record how a leg has ended, and return the number of its trial if that was the last one."""
+    def _end(self, future: Future[Leg]) -> None:
+        """Record how a leg has ended, and start the next one of its trial or count the trial."""
         trial, limit, deaths = self._running.pop(future)
+        lasted, end = time.monotonic() - self._starts.pop(str(future.key), math.inf), dict[str, Any]()
         try:
-            if self._study.report(trial, leg := future.result()):
-                save({self._state(trial): leg.state})
-                self._start(trial)
-                return None
+            leg, deaths = future.result(), 0
+            trial, self._states[trial.number] = self._study.report(trial, leg), leg.state
         except KilledWorker:
-            if self._lasted.get(str(future.key), 0.0) >= 0.99 * limit:
+            deaths += 1
+            if lasted >= 0.99 * limit:
                 reason = f"stopped after {self._space.settings.time_limit:g} s; the log of the worker shows where"
-                self._study.fail(trial, "timed out", reason)
-            elif deaths + 1 < _DEATHS:
-                self._start(trial, deaths + 1)
-                return None
-            else:
-                self._study.fail(trial, "failed", f"{_DEATHS} workers died of it; memory may not suffice")
-        except (ClusterError, OSError, CancelledError):
-            raise
-        except Exception as error:  # noqa: BLE001 (whatever is wrong with one trial, the others go on)
+                end = {"state": "timed out", "reason": reason}
+            elif deaths == _DEATHS:
+                end = {"state": "failed", "reason": f"{_DEATHS} workers died of it; memory may not suffice"}
+        except Exception as error:
+            if future.status != "error" or isinstance(error, ClusterError):
+                raise
+            # Whatever is wrong with one trial, the others go on.
             kind = "" if isinstance(error, MnistError | ArithmeticError) else f"{type(error).__name__}: "
-            self._study.fail(trial, "failed", f"{kind}{error}")
-        self._state(trial).unlink(missing_ok=True)
-        return trial.number
-
-    def _note(self, event: tuple[float, Any]) -> None:
-        """Note when a leg starts, and how long it lasted when its worker dies, by the scheduler's clock."""
-        moment, fact = event
-        if isinstance(fact, str):
-            self._starts[fact] = moment
-        elif fact.get("action") == "remove-worker":
-            self._lasted |= {leg: moment - self._starts[leg] for leg in self._starts.keys() & fact["processing-tasks"]}
-
-    def _state(self, trial: optuna.Trial) -> Path:
-        return self._folder / f"{trial.number}.safetensors"
+            end = {"state": "failed", "reason": f"{kind}{error}"}
+        if end:
+            trial = self._study.record(trial._replace(**end))
+        if trial.state == "running":
+            return self._start(trial, deaths)
+        self._states.pop(trial.number, None)
+        self._left -= 1
+        best = self._study.best
+        if trial is best or trial.reason:
+            self._bar.write(str(trial))
+        self._bar.set_postfix_str(f"best: {best}" if best else "")
+        self._bar.update()
+        return None
 
 
 def main() -> None:
@@ -159,27 +150,26 @@ def main() -> None:
         parser.error("--workers should be 1 or more")
     address = arguments.scheduler
     if address and not address.startswith("tls://") and not arguments.insecure_anyone_can_run_code:
-        danger = "anyone who reaches it can run any program as you, on all its workers"
-        allowed = "use tls://, as docs/sweeps.md shows, or, in a network of your own, --insecure-anyone-can-run-code"
-        raise ClusterError(f"{address}: is not protected: {danger}; {allowed}")
+        cure = "use tls:// (docs/sweeps.md), or, in a network of your own, --insecure-anyone-can-run-code"
+        raise ClusterError(f"{address}: anyone who reaches it can run any program as you, on all its workers; {cure}")
     default, files = Recipe.load(PARAMS), [RAW / TRAIN_IMAGES, RAW / TRAIN_LABELS]
-    digits = read_raw(*files)
-    space = Space.load(arguments.space, digits)
+    space = Space.load(arguments.space, read_raw(*files))
     check_dataset(space.recipe.data.dataset, *files)
     # Named by all that its trials follow from, but their number: with more of them the same sweep continues.
     code = [Path(__file__).with_name(name) for name in ("space.py", "study.py", "trial.py")]
     settings = space.settings.model_dump_json(exclude={"trials"})
     name = hashlib.sha256(f"{settings} {fingerprint(space.recipe, [*code, *files])}".encode()).hexdigest()[:16]
     folder = KEPT / arguments.space.stem
-    here = partial(local, arguments.workers, folder / name / LOG, digits)
-    trials = Sweep(space, folder / name).run(partial(remote, address, digits) if address else here)
+    connect = partial(remote, address) if address else partial(local, arguments.workers, folder / name / LOG)
+    study = Sweep(space, folder / name).run(connect)
 
-    epochs = sum(trial.user_attrs.get("epochs", 0) for trial in trials)
-    counts = ", ".join(f"{count} {state}" for state, count in Counter(map(state_of, trials)).items())
+    trials, best = study.trials, study.best
+    epochs, states = sum(trial.epochs for trial in trials), Counter(trial.state for trial in trials)
+    counts = ", ".join(f"{count} {state}" for state, count in states.items())
     print(f"{counts}; {epochs} epochs, where {len(trials) * space.settings.epochs} would have been without pruning")
-    if (best := best_of(trials, space)) is None:
+    if best is None:
         raise MnistError(f"no trial is complete; delete {folder / name} to try again, if that was not their own fault")
     contents = encode_results(trials, best, space, default)
     save({folder / name: data for name, data in contents.items()})
-    print(f"results: {', '.join(str(folder / name) for name in contents)}\nbest: {describe(best, space)}")
-    print(exp_command(space.recipe_of(best.params), default))
+    print(f"results: {', '.join(str(folder / name) for name in contents)}\nbest: {best}")
+    print(exp_command(space.recipe_of(best.point), default))

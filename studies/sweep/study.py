@@ -1,120 +1,115 @@
-"""The memory of a sweep: Optuna proposes trials and prunes bad ones, and a journal on disk keeps all that happened."""
+"""The memory of a sweep: Optuna proposes trials and prunes bad ones, and a journal on disk has all that happened."""
 
 import json
+import math
 import os
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import optuna
-from optuna.pruners import NopPruner, SuccessiveHalvingPruner
-from optuna.samplers import RandomSampler, TPESampler
-from optuna.storages import JournalStorage
-from optuna.storages.journal import BaseJournalBackend
-from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.pruners import SuccessiveHalvingPruner
+from optuna.samplers import TPESampler
+from optuna.trial import TrialState
 
 from mnist.files import DamagedFileError
 from studies.sweep.space import Space
 from studies.sweep.trial import Leg
 
 
-class Journal(BaseJournalBackend):
-    """Optuna's log in a file of transactions: a line each, with a checksum of it and all lines before.
+class Trial(NamedTuple):
+    """A trial as far as it is known: `state` is running, complete, pruned, failed or timed out."""
 
-    A process can be killed at any moment: half a line at the end is removed. Any other damage raises DamagedFileError.
-    """
+    number: int
+    point: dict[str, Any]
+    state: str = "running"
+    reason: str = ""
+    epochs: int = 0
+    validation_loss: float = math.nan
+    validation_accuracy: float = math.nan
+    seconds: float = 0.0
 
-    def __init__(self, path: Path) -> None:
-        path.touch()
-        self._path, self._logs, self._saved, self._sum = path, list[dict[str, Any]](), 0, 0
-        *lines, torn = path.read_bytes().split(b"\n")
-        for number, line in enumerate(lines, start=1):
-            self._sum = zlib.crc32(text := line[9:], self._sum)
-            if line[:9] != b"%08x " % self._sum:
-                raise DamagedFileError(f"{path}: line {number} is damaged; delete the file to begin the sweep anew")
-            self._logs += json.loads(text)
-        self._saved = len(self._logs)
-        os.truncate(path, path.stat().st_size - len(torn))
-
-    def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
-        """Return the entries from a number on."""
-        return self._logs[log_number_from:]
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Add entries, which are on disk after `commit`."""
-        self._logs += logs
-
-    def commit(self) -> None:
-        """Bring all new entries to disk as one line."""
-        text = json.dumps(self._logs[self._saved :]).encode()
-        self._saved, self._sum = len(self._logs), zlib.crc32(text, self._sum)
-        with self._path.open("ab") as file:
-            file.write(b"%08x %s\n" % (self._sum, text))
-            file.flush()
-            os.fsync(file.fileno())
+    def __str__(self) -> str:
+        """Return in words what it has tried and reached."""
+        values = ", ".join(f"{name} {value}" for name, value in self.point.items())
+        reached = self.reason or f"{self.validation_accuracy:.2%}, loss {self.validation_loss:.4f}"
+        return f"{self.state}: trial {self.number} ({values}): {reached}"
 
 
 class Study:
-    """All trials of a sweep; raises DamagedFileError where the journal is damaged, and OSError.
+    """All trials of a sweep, in order; raises DamagedFileError where the journal is damaged, and OSError.
 
-    A trial's `user_attrs` say where it is: `epochs`, `loss`, `accuracy`, `seconds`; and how it failed: `end`, `reason`.
+    A line of the journal is a trial after a change, with a checksum of it and all lines before. A process can be killed
+    at any moment: half a line at the end is removed. Any other damage is an error.
     """
 
     def __init__(self, journal: Path, space: Space) -> None:
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._space, self._journal, settings = space, Journal(journal), space.settings
-        halving = SuccessiveHalvingPruner(settings.first_rung, settings.halving) if settings.halving else NopPruner()
-        direction = StudyDirection.MINIMIZE if settings.objective == "validation_loss" else StudyDirection.MAXIMIZE
-        kept: Any = {"storage": JournalStorage(self._journal), "study_name": "sweep", "load_if_exists": True}
-        self._study = optuna.create_study(direction=direction, pruner=halving, **kept)
-        self._journal.commit()
+        self._space, self._journal, self._sum = space, journal, 0
+        pruner = SuccessiveHalvingPruner(space.settings.first_rung, max(2, space.settings.halving))
+        self._study = optuna.create_study(direction="maximize", pruner=pruner)
+        self.trials: list[Trial] = []
+        journal.touch()
+        *lines, torn = journal.read_bytes().split(b"\n")
+        for number, line in enumerate(lines, start=1):
+            self._sum = zlib.crc32(text := line[9:], self._sum)
+            if line[:9] != b"%08x " % self._sum:
+                raise DamagedFileError(f"{journal}: line {number} is damaged; delete the file to begin the sweep anew")
+            self._take(Trial(**json.loads(text)))
+        os.truncate(journal, journal.stat().st_size - len(torn))
 
-    def trials(self) -> list[FrozenTrial]:
-        """Return all trials in order."""
-        return self._study.get_trials(deepcopy=False)[: self._space.trials]
+    @property
+    def best(self) -> Trial | None:
+        """The best complete trial, the first of several; None where there is none."""
+        return max((trial for trial in self.trials if trial.state == "complete"), key=self._value, default=None)
 
-    def unfinished(self) -> list[optuna.Trial]:
-        """Return the trials that a process left when it ended."""
-        left = [trial for trial in self.trials() if trial.state == TrialState.RUNNING]
-        return [optuna.Trial(self._study, trial._trial_id) for trial in left]  # noqa: SLF001 (no other way)
+    def remaining(self) -> Iterator[Trial]:
+        """Yield the trials that have not ended, and then new ones, each proposed when it is asked for."""
+        yield from [trial for trial in self.trials if trial.state == "running"]
+        for number in range(len(self.trials), len(self._space.points)):
+            # A seed for each trial: a sweep that resumes does not propose the first ones again.
+            self._study.sampler = TPESampler(seed=(self._space.recipe.seed + number) % 2**32)
+            yield self.record(Trial(number, self._space.points[number]))
 
-    def ask(self) -> optuna.Trial | None:
-        """Return a new trial; None when there are enough."""
-        if (number := len(self.trials())) >= self._space.trials:
-            return None
-        # A seed for each trial: a sweep that resumes does not propose the first ones again.
-        seed = (self._space.recipe.seed + number) % 2**32
-        self._study.sampler = TPESampler(seed=seed) if self._space.settings.method == "tpe" else RandomSampler(seed)
-        if self._space.grid is not None:
-            self._study.enqueue_trial(self._space.grid[number])
-        trial = self._study.ask(dict(self._space.axes))
-        self._journal.commit()
+    def report(self, trial: Trial, leg: Leg) -> Trial:
+        """Record that a trial has reached its rung; it continues from there if its state is running."""
+        last, seconds = leg.last, round(trial.seconds + leg.seconds, 1)
+        trial = Trial(*trial[:4], last.epoch, last.validation_loss, last.validation_accuracy, seconds)
+        self._take(trial)
+        if trial.epochs >= self._space.settings.epochs:
+            trial = trial._replace(state="complete")
+        elif self._is_bad:
+            trial = trial._replace(state="pruned")
+        return self.record(trial)
+
+    def record(self, trial: Trial) -> Trial:
+        """Take in a trial after a change, and bring it to disk."""
+        trial = self._take(trial)
+        text = json.dumps(trial._asdict()).encode()
+        self._sum = zlib.crc32(text, self._sum)
+        with self._journal.open("ab") as file:
+            file.write(b"%08x %s\n" % (self._sum, text))
+            file.flush()
+            os.fsync(file.fileno())
         return trial
 
-    def report(self, trial: optuna.Trial, leg: Leg) -> bool:
-        """Record that a trial has reached its rung, and return whether it continues from there."""
-        figures = {"epochs": leg.epochs, "loss": leg.loss, "accuracy": leg.accuracy}
-        for name, value in (figures | {"seconds": trial.user_attrs.get("seconds", 0) + leg.seconds}).items():
-            trial.set_user_attr(name, value)
-        objective = leg.loss if self._space.settings.objective == "validation_loss" else leg.accuracy
-        trial.report(objective, leg.epochs)
-        complete = leg.epochs >= self._space.settings.epochs
-        if complete:
-            self._study.tell(trial, objective)
-        elif pruned := trial.should_prune():
-            self._study.tell(trial, state=TrialState.PRUNED)
-        self._journal.commit()
-        return not complete and not pruned
+    def _take(self, trial: Trial) -> Trial:
+        """Let Optuna know a trial after a change, and, of a new one, choose what its point leaves open."""
+        if trial.number == len(self.trials):
+            self._study.enqueue_trial(trial.point)
+            trial = trial._replace(point=self._study.ask(dict(self._space.axes)).params)
+            self.trials.append(trial)
+        before, self.trials[trial.number] = self.trials[trial.number], trial
+        if trial.epochs > before.epochs:
+            asked = optuna.Trial(self._study, trial.number)
+            asked.report(self._value(trial), trial.epochs)
+            self._is_bad = asked.should_prune()  # Asked for also when a journal is read: Optuna notes the rung.
+        if trial.state != "running":
+            value = self._value(trial) if trial.state == "complete" else None
+            self._study.tell(trial.number, value, TrialState.__members__.get(trial.state.upper(), TrialState.FAIL))
+        return trial
 
-    def fail(self, trial: optuna.Trial, end: str, reason: str) -> None:
-        """Record that a trial has "failed" or "timed out", and why."""
-        trial.set_user_attr("end", end)
-        trial.set_user_attr("reason", reason)
-        self._study.tell(trial, state=TrialState.FAIL)
-        self._journal.commit()
-
-
-def state_of(trial: FrozenTrial) -> str:
-    """Return how a trial has ended: complete, pruned, failed, timed out; or running."""
-    return str(trial.user_attrs.get("end", trial.state.name.lower()))
+    def _value(self, trial: Trial) -> float:
+        """Return the objective, more of which is better."""
+        by_accuracy = self._space.settings.objective == "validation_accuracy"
+        return trial.validation_accuracy if by_accuracy else -trial.validation_loss

@@ -72,7 +72,7 @@ def test_a_grid_runs_every_combination_goes_on_after_a_failure_and_skips_what_is
     assert project.call("git", "status", "--porcelain") == ""
 
 
-def test_bad_lists_are_refused_before_the_first_experiment(project: Project) -> None:
+def test_bad_lists_are_rejected_before_the_first_experiment(project: Project) -> None:
     assert "network.hiden: there is no such key; did you mean network.hidden?" in project.run(
         "network.hiden=[3]", code=1
     )

@@ -5,6 +5,7 @@ import ssl
 import urllib.error
 import urllib.request
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,10 @@ import psutil
 import pytest
 
 from mnist.recipe import PARAMS, Recipe
-from studies.sweep.results import exp_command
+from studies.experiment import exp_command
 from tests.helpers import recipe
 from tests.sweep.faults import (
     Project,
-    RemoteCluster,
     count_ended,
     faults_in,
     start_sweep,
@@ -24,6 +24,7 @@ from tests.sweep.faults import (
     workers_of,
     write_space,
 )
+from tests.sweep.machines import RemoteCluster
 
 
 @pytest.fixture
@@ -112,31 +113,36 @@ def test_a_folder_that_cannot_be_written_is_named(project: Project) -> None:
     assert "error: .studies" in project.run(code=1)
 
 
-def test_a_sweep_survives_its_scheduler(tmp_path: Path) -> None:
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[RemoteCluster]:
+    cluster = RemoteCluster(tmp_path / "cluster")
+    cluster.start()
+    yield cluster
+    cluster.close()
+
+
+def test_a_sweep_on_other_machines_survives_one_of_them_and_the_scheduler(
+    tmp_path: Path, cluster: RemoteCluster
+) -> None:
     write_space(tmp_path, space={"eta": [0.02, 0.05, 0.1, 0.2], "deformation.rotation": [5, 6, 7, 8]})
-    remote = RemoteCluster(tmp_path)
-    remote.start()
-    try:
-        sweep = start_sweep(tmp_path, remote.address, **remote.environment)
-        wait_for(lambda: count_ended(tmp_path) >= 2, sweep)
-        remote.kill()
-        remote.start()
-        printed = sweep.communicate()[0]
-    finally:
-        remote.kill()
+    sweep = start_sweep(tmp_path, cluster)
+    wait_for(lambda: count_ended(tmp_path) >= 2, sweep)
+    cluster.kill_a_worker()
+    wait_for(lambda: count_ended(tmp_path) >= 4, sweep)
+    cluster.kill()
+    cluster.start()
+    printed = sweep.communicate()[0]
     assert sweep.returncode == 0, printed
     assert "the scheduler has gone away; looking for it again" in printed
     assert "Traceback" not in printed
     assert faults_in(tmp_path) == []
 
 
-def test_a_certificate_that_does_not_fit_is_named(project: Project) -> None:
-    ours, theirs = RemoteCluster(project.root / "ours"), RemoteCluster(project.root / "theirs")
-    ours.start()
-    try:
-        assert "certificate" in project.run("--scheduler", ours.address, code=1, **theirs.environment).lower()
-    finally:
-        ours.kill()
+def test_a_certificate_that_does_not_fit_is_named(project: Project, cluster: RemoteCluster) -> None:
+    other = RemoteCluster(project.root / "other")
+    other.close()
+    words, before = ("--scheduler", cluster.address), cluster.machines.hub
+    assert "certificate" in project.run(*words, code=1, before=before, **other.environment).lower()
 
 
 @pytest.mark.parametrize(

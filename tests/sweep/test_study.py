@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from optuna.trial import FrozenTrial
 
 from mnist.files import DamagedFileError
-from studies.sweep.results import best_of
+from mnist.nn.training import Epoch
 from studies.sweep.space import Space
-from studies.sweep.study import Study, state_of
+from studies.sweep.study import Study
 from studies.sweep.trial import Leg
 from tests.sweep.faults import DIGITS, write_space
 
@@ -25,23 +24,17 @@ def load(folder: Path, **changes: Any) -> Space:
     return Space.load(write_space(folder, **changes), DIGITS)
 
 
-def run(journal: Path, space: Space, at_most: int = 1000) -> list[FrozenTrial]:
+def run(journal: Path, space: Space, at_most: int = 1000) -> Study:
     """Run trials one after another, better ones with a smaller eta; stop, as if killed, after so many legs."""
     study = Study(journal, space)
-    left = study.unfinished()
-    while (trial := left.pop(0) if left else study.ask()) is not None:
-        goes_on = True
-        while goes_on:
+    for trial in study.remaining():
+        while trial.state == "running":
             if (at_most := at_most - 1) < 0:
-                return study.trials()
-            rung = next(rung for rung in space.rungs if rung > trial.user_attrs.get("epochs", 0))
-            accuracy = 1 - space.recipe_of(trial.params).eta / 2 + rung / 100
-            goes_on = study.report(trial, Leg(rung, b"", 1 - accuracy, accuracy, 0.5))
-    return study.trials()
-
-
-def facts(trials: list[FrozenTrial]) -> list[object]:
-    return [(trial.number, trial.params, state_of(trial), trial.user_attrs) for trial in trials]
+                return study
+            rung = next(rung for rung in space.rungs if rung > trial.epochs)
+            accuracy = 1 - space.recipe_of(trial.point).eta / 2 + rung / 100
+            trial = study.report(trial, Leg(b"", Epoch(rung, 0, 0, 1 - accuracy, accuracy, 0), 0.5))  # noqa: PLW2901
+    return study
 
 
 def spaces(folder: Path) -> Iterator[Space]:
@@ -53,20 +46,20 @@ def test_every_prefix_of_a_journal_resumes(tmp_path: Path) -> None:
     """Whenever a process dies, also within a line, no trial is lost or there twice, and the end is the same."""
     for place, space in enumerate(spaces(tmp_path)):
         journal = tmp_path / f"{place}.log"
-        whole = facts(run(journal, space))
-        assert len(whole) == space.trials
+        whole = run(journal, space).trials
+        assert len(whole) == len(space.points)
         data = journal.read_bytes()
         ends = [place + 1 for place, byte in enumerate(data) if byte == ord("\n")]
         for end in [0, 5, *ends, *(end - 7 for end in ends)]:
             journal.write_bytes(data[:end])
-            assert facts(run(journal, space)) == whole, end
+            assert run(journal, space).trials == whole, end
 
 
 def test_a_sweep_that_is_killed_again_and_again_ends_as_one_that_was_not(tmp_path: Path) -> None:
     for place, space in enumerate(spaces(tmp_path)):
         for _ in range(30):
-            trials = run(tmp_path / f"killed{place}", space, at_most=2)
-        assert facts(trials) == facts(run(tmp_path / f"whole{place}", space))
+            study = run(tmp_path / f"killed{place}", space, at_most=2)
+        assert study.trials == run(tmp_path / f"whole{place}", space).trials
 
 
 def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
@@ -83,32 +76,28 @@ def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
 
 def test_halving_stops_bad_trials_and_keeps_the_best(tmp_path: Path) -> None:
     space = load(tmp_path, method="random", trials=60, halving=3, epochs=9, space=SEARCH)
-    trials = run(tmp_path / "journal.log", space)
-    best = best_of(trials, space)
-    assert best is not None
-    assert best.params["eta"] == min(trial.params["eta"] for trial in trials)
-    assert sum(trial.user_attrs["epochs"] for trial in trials) < 60 * 9 / 2.5
-    assert {trial.user_attrs["epochs"] for trial in trials if state_of(trial) == "pruned"} <= {1, 3}
+    study = run(tmp_path / "journal.log", space)
+    assert study.best
+    assert study.best.point["eta"] == min(trial.point["eta"] for trial in study.trials)
+    assert sum(trial.epochs for trial in study.trials) < 60 * 9 / 2.5
+    assert {trial.epochs for trial in study.trials if trial.state == "pruned"} <= {1, 3}
 
 
 def test_without_halving_every_trial_is_complete(tmp_path: Path) -> None:
-    space = load(tmp_path, halving=0, objective="validation_loss")
-    trials = run(tmp_path / "journal.log", space)
-    assert {(state_of(trial), trial.user_attrs["epochs"]) for trial in trials} == {("complete", 4)}
-    best = best_of(trials, space)
-    assert best is not None
-    assert best.user_attrs["loss"] == min(trial.user_attrs["loss"] for trial in trials)
+    study = run(tmp_path / "journal.log", load(tmp_path, halving=1, objective="validation_loss"))
+    assert {(trial.state, trial.epochs) for trial in study.trials} == {("complete", 4)}
+    assert study.best
+    assert study.best.validation_loss == min(trial.validation_loss for trial in study.trials)
 
 
 def test_tpe_looks_where_it_went_well(tmp_path: Path) -> None:
-    space = load(tmp_path, method="tpe", trials=50, halving=0, space=SEARCH)
-    etas = [trial.params["eta"] for trial in run(tmp_path / "journal.log", space)]
+    space = load(tmp_path, method="tpe", trials=50, halving=1, space=SEARCH)
+    etas = [trial.point["eta"] for trial in run(tmp_path / "journal.log", space).trials]
     assert sum(etas[-20:]) / 20 < sum(etas[:10]) / 10 / 2
 
 
 def test_more_trials_of_the_same_search_continue_it(tmp_path: Path) -> None:
     journal = tmp_path / "journal.log"
-    few = run(journal, load(tmp_path, method="random", trials=5, halving=0, space=SEARCH))
-    more = run(journal, load(tmp_path, method="random", trials=9, halving=0, space=SEARCH))
-    assert (facts(more[:5]), len({str(trial.params) for trial in more})) == (facts(few), 9)
-    assert facts(run(journal, load(tmp_path, method="random", trials=3, halving=0, space=SEARCH))) == facts(few[:3])
+    few = run(journal, load(tmp_path, method="random", trials=5, halving=1, space=SEARCH)).trials
+    more = run(journal, load(tmp_path, method="random", trials=9, halving=1, space=SEARCH)).trials
+    assert (more[:5], len({str(trial.point) for trial in more})) == (few, 9)

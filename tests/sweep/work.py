@@ -3,7 +3,7 @@
 import os
 import time
 
-from mnist.data.dataset import Dataset
+from mnist.data.dataset import Prepared
 from mnist.recipe import Recipe
 from studies.sweep.trial import Leg, advance
 
@@ -12,7 +12,7 @@ ODD_ETA = 0.05
 RAISES, HANGS, HOLDS_THE_INTERPRETER, KILLS_ITS_WORKER = 1, 2, 3, 4
 
 
-def work(digits: Dataset, recipe: Recipe, state: bytes | None, epochs: int) -> Leg:
+def work(prepared: Prepared, recipe: Recipe, state: bytes | None, epochs: int) -> Leg:
     """Train like `advance`, but for those that misbehave."""
     if recipe.eta == ODD_ETA:
         match int(recipe.deformation.rotation):
@@ -24,4 +24,4 @@ def work(digits: Dataset, recipe: Recipe, state: bytes | None, epochs: int) -> L
                 pow(7, 10**8)
             case 4:
                 os._exit(1)
-    return advance(digits, recipe, state, epochs)
+    return advance(prepared, recipe, state, epochs)

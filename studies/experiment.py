@@ -1,0 +1,25 @@
+"""A recipe as an experiment of DVC: the words that set what differs from params.yaml."""
+
+import json
+import shlex
+from typing import Any
+
+from mnist.checked import flatten
+from mnist.recipe import Recipe
+
+
+def differences(recipe: Recipe, default: Recipe) -> dict[str, Any]:
+    """Return the values in which a recipe differs from the default one, by `group.key`."""
+    old = flatten(default.model_dump())
+    return {name: value for name, value in flatten(recipe.model_dump()).items() if value != old[name]}
+
+
+def exp_words(changes: dict[str, Any]) -> list[str]:
+    """Return the words after `dvc exp run` that make these changes, by `group.key`, to params.yaml."""
+    texts = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in changes.items()]
+    return [word for text in texts for word in ("-S", text.replace(", ", ","))]
+
+
+def exp_command(recipe: Recipe, default: Recipe) -> str:
+    """Return the command that makes an experiment of a recipe."""
+    return shlex.join(["dvc", "exp", "run", *exp_words(differences(recipe, default))])
