@@ -19,11 +19,12 @@ from mnist.data.dataset import Prepared
 from mnist.errors import MnistError
 from studies.sweep.trial import CODE, Leg
 
-PATIENCE = 60
-"""Seconds that a cluster has to answer, and that a worker has to start, which takes one or two."""
+STARTS = "sweep-starts"  # the topic of Dask's events under which a worker publishes that it starts a leg
+PATIENCE = 60  # seconds that a cluster has to answer, and that a worker has to start, which takes one or two
 
 _WORKER = f"import faulthandler as watchdog; watchdog.dump_traceback_later({PATIENCE}, exit=True)"
 _WORKER += "; from distributed.cli.dask_worker import main; main()"
+_OPTIONS = "--host 127.0.0.1 --no-nanny --nthreads 1 --memory-limit 0 --no-dashboard --death-timeout 20 --preload"
 
 
 class ClusterError(MnistError):
@@ -45,7 +46,7 @@ def dask_setup(server: Any) -> None:
     server.allowed_failures = 0
 
 
-def run_leg(topic: str, leg: str, limit: float, digits: str, work: Callable[..., Leg], *arguments: Any) -> Leg:
+def run_leg(limit: float, digits: str, work: Callable[..., Leg], *arguments: Any) -> Leg:
     """Run a leg in a worker, and publish that it starts.
 
     When the limit is over the worker ends itself, as nothing else ends all that can hang; its log shows where it hung.
@@ -56,7 +57,7 @@ def run_leg(topic: str, leg: str, limit: float, digits: str, work: Callable[...,
         raise ClusterError(f"the worker {worker.address} has other code ({CODE}) than this machine ({held.code})")
     if worker.state.nthreads != 1:
         raise ClusterError(f"the worker {worker.address} has several threads; start it with --nthreads 1")
-    sync(worker.loop, worker.scheduler.log_event, topic=topic, msg=leg)
+    sync(worker.loop, worker.scheduler.log_event, topic=STARTS, msg=worker.get_current_task())
     faulthandler.dump_traceback_later(limit, exit=True)
     try:
         return work(held.prepared, *arguments)
@@ -65,44 +66,39 @@ def run_leg(topic: str, leg: str, limit: float, digits: str, work: Callable[...,
 
 
 @contextmanager
-def local(count: int, log: Path) -> Iterator[tuple[Client, Callable[[], None]]]:
-    """Run workers on this machine for the time of the block: yield the client, and a function that replaces dead ones.
+def local(count: int, log: Path) -> Iterator[Client]:
+    """Keep workers on this machine alive for the time of the block, on its loopback device and with TLS.
 
-    All listen on the loopback device only, and, since other users of the machine could reach that, speak TLS with
-    certificates that are in no file.
+    Other users of the machine could reach the device; the certificates are in no file.
     """
     security, processes = Security.temporary(), list[subprocess.Popen[bytes]]()
     tls = security.get_tls_config_for_role("worker")
     secrets = {"CA_FILE": tls["ca_file"], "WORKER__CERT": tls["cert"], "WORKER__KEY": tls["key"]}
     environment = os.environ | {f"DASK_DISTRIBUTED__COMM__TLS__{name}": text for name, text in secrets.items()}
-
-    def replace_dead_workers() -> None:
-        processes[:] = [process for process in processes if process.poll() is None]
-        while len(processes) < count:
-            command = [sys.executable, "-c", _WORKER, cluster.scheduler_address, "--host", "127.0.0.1", "--no-nanny"]
-            command += ["--nthreads", "1", "--memory-limit", "0", "--no-dashboard", "--preload", __name__]
-            command += ["--death-timeout", "20"]
-            with log.open("ab") as file:
-                # A session of its own: Ctrl-C in a terminal does not reach workers; they end when their scheduler does.
-                output: dict[str, Any] = {"stdout": file, "stderr": file, "start_new_session": True}
-                processes.append(subprocess.Popen(command, env=environment, **output))  # noqa: S603
-
-    options: dict[str, Any] = {"dashboard_address": None, "scheduler_kwargs": {"preload": [__name__]}, "n_workers": 0}
+    silent: Any = {"host": "127.0.0.1", "dashboard_address": None, "scheduler_kwargs": {"preload": [__name__]}}
     try:
-        with LocalCluster(host="127.0.0.1", security=security, **options) as cluster, Client(cluster) as client:
-            yield client, replace_dead_workers
+        with LocalCluster(n_workers=0, security=security, **silent) as cluster, log.open("ab") as file:
+            command = [sys.executable, "-c", _WORKER, cluster.scheduler_address, *_OPTIONS.split(), __name__]
+            # A session of its own: Ctrl-C in a terminal does not reach workers; they end when their scheduler does.
+            options: Any = {"env": environment, "stdout": file, "stderr": file, "start_new_session": True}
+
+            def replace_dead_workers() -> None:
+                processes[:] = [process for process in processes if process.poll() is None]
+                processes.extend(subprocess.Popen(command, **options) for _ in range(count - len(processes)))  # noqa: S603
+                cluster.loop.call_later(0.25, replace_dead_workers)
+
+            cluster.loop.add_callback(replace_dead_workers)
+            with Client(cluster) as client:
+                yield client
     finally:
         for process in processes:
             process.kill()
             process.wait()
 
 
-@contextmanager
-def remote(address: str) -> Iterator[tuple[Client, Callable[[], None]]]:
-    """Use the workers of a scheduler, with the certificates that Dask's configuration names; raises ClusterError."""
+def remote(address: str) -> Client:
+    """Return a client of a scheduler, with the certificates that Dask's configuration names; raises ClusterError."""
     try:
-        client = Client(address, timeout=PATIENCE)
+        return Client(address, timeout=PATIENCE)
     except (OSError, ValueError, TypeError) as error:
         raise ClusterError(f"{address}: no scheduler can be reached; docs/sweeps.md shows how: {error}") from error
-    with client:
-        yield client, lambda: None

@@ -7,7 +7,6 @@ import math
 import os
 import queue
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import CancelledError
@@ -29,7 +28,7 @@ from mnist.fingerprint import fingerprint
 from mnist.recipe import PARAMS, Recipe
 from stages.pipeline import RAW
 from studies.experiment import exp_command
-from studies.sweep.cluster import PATIENCE, ClusterError, Digits, local, remote, run_leg
+from studies.sweep.cluster import PATIENCE, STARTS, ClusterError, Digits, local, remote, run_leg
 from studies.sweep.results import encode_results
 from studies.sweep.space import Space
 from studies.sweep.study import Study, Trial
@@ -38,8 +37,7 @@ from studies.sweep.trial import Leg, advance
 SPACE = Path("studies/spaces/training.yaml")
 KEPT, LOG = Path(".studies/sweep"), "workers.log"
 
-# Seconds between two looks for dead workers; and how many workers may die in a leg of a trial.
-_TICK, _DEATHS = 0.25, 3
+_DEATHS = 3  # of workers in a leg of a trial, until it fails
 _LOST = (CommClosedError, ConnectionError, TimeoutError, CancelledError)  # a scheduler that has gone away
 
 
@@ -52,7 +50,7 @@ class Sweep:
         self._states: dict[int, bytes] = {}  # of trials between legs; what another process left begins again
         self._starts: dict[str, float] = {}
 
-    def run(self, connect: Callable[[], AbstractContextManager[tuple[Client, Callable[[], None]]]]) -> Study:
+    def run(self, connect: Callable[[], AbstractContextManager[Client]]) -> Study:
         """Run all trials, or what is left of them; raises ClusterError and DamagedFileError."""
         logging.disable()  # Log lines of Dask and Optuna would tear the progress bar, which says what goes wrong.
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -65,42 +63,38 @@ class Sweep:
                 self._left = total - ended
                 while self._left > 0:
                     try:
-                        with connect() as (client, replace_dead_workers):
-                            self._drive(client, replace_dead_workers)
+                        with connect() as self._client:
+                            self._drive()
                     except _LOST:
                         self._bar.write("the scheduler has gone away; looking for it again")
             return self._study
 
-    def _drive(self, client: Client, replace_dead_workers: Callable[[], None]) -> None:
+    def _drive(self) -> None:
         """Keep the workers busy until all trials have ended."""
-        self._client, self._topic = client, f"sweep-{uuid.uuid4().hex}"
-        client.register_plugin(self._digits)
-        client.subscribe_topic(self._topic, lambda event: self._starts.update({event[1]: time.monotonic()}))
+        self._client.register_plugin(self._digits)
+        self._client.subscribe_topic(STARTS, lambda event: self._starts.update({event[1]: time.monotonic()}))
         self._running.clear()
         self._ended = queue.SimpleQueue[Future[Leg]]()
         remaining, alive = self._study.remaining(), time.monotonic()
         while self._left > 0:
-            replace_dead_workers()
-            if workers := len(client.nthreads()):
+            if workers := len(self._client.nthreads()):
                 alive = time.monotonic()
             elif time.monotonic() - alive > PATIENCE:
                 raise ClusterError(f"no worker could be started; {self._folder / LOG} or the cluster's log says why")
             while len(self._running) < workers and (trial := next(remaining, None)):
                 self._start(trial)
             with suppress(queue.Empty):
-                self._end(self._ended.get(timeout=_TICK))
-            if client.status != "running":
-                raise CommClosedError(client.status)
+                self._end(self._ended.get(timeout=0.25))
+            if self._client.status != "running":
+                raise CommClosedError(self._client.status)
 
     def _start(self, trial: Trial, deaths: int = 0) -> None:
         """Have a worker run a trial up to its next rung."""
         state, recipe = self._states.get(trial.number), self._space.recipe_of(trial.point)
         rung = next(rung for rung in self._space.rungs if rung > trial.epochs)
         limit = max(0.1, self._space.settings.time_limit - (trial.seconds if state else 0))
-        # By the first part of the name the scheduler knows that these are of one kind, and how long they take.
-        name = f"leg-{uuid.uuid4().hex}"
-        leg: Any = self._topic, name, limit, self._digits.name, self._work, recipe, state, rung
-        future = self._client.submit(run_leg, *leg, key=name, pure=False)
+        leg: Any = limit, self._digits.name, self._work, recipe, state, rung
+        future = self._client.submit(run_leg, *leg, pure=False)
         self._running[future] = trial, limit, deaths
         future.add_done_callback(self._ended.put)
 
@@ -127,15 +121,15 @@ class Sweep:
         if end:
             trial = self._study.record(trial._replace(**end))
         if trial.state == "running":
-            return self._start(trial, deaths)
-        self._states.pop(trial.number, None)
-        self._left -= 1
-        best = self._study.best
-        if trial is best or trial.reason:
-            self._bar.write(str(trial))
-        self._bar.set_postfix_str(f"best: {best}" if best else "")
-        self._bar.update()
-        return None
+            self._start(trial, deaths)
+        else:
+            self._states.pop(trial.number, None)
+            self._left -= 1
+            best = self._study.best
+            if trial is best or trial.reason:
+                self._bar.write(f"{trial.state}: {trial}")
+            self._bar.set_postfix_str(f"best: {best}" if best else "")
+            self._bar.update()
 
 
 def main() -> None:

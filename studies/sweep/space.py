@@ -3,10 +3,8 @@
 import itertools
 import math
 import warnings
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -59,13 +57,7 @@ class Space:
         if not recipe.data.validation:
             raise RecipeError(f"{settings.recipe}:\n  data.validation = 0: trials are compared by validation images")
         where, prepared = f"{path}, space", recipe.prepare(digits)
-
-        def read(name: str, value: object) -> Any:
-            """Return a value of the space as a recipe reads it, such as 0.01 for "1e-2"; a training starts from it."""
-            (changed := recipe.changed(where, nest({name: value}))).start(prepared)
-            return attrgetter(name)(changed)
-
-        axes = {name: _axis(where, name, value, partial(read, name)) for name, value in settings.space.items()}
+        axes = {name: _axis(where, recipe, prepared, name, value) for name, value in settings.space.items()}
         space = cls(settings, recipe, prepared, axes, _points(where, settings, axes, recipe.seed))
         for point in space.points:
             space.recipe_of(point)
@@ -83,8 +75,14 @@ class Space:
         return self.recipe.changed("trial", nest(point))
 
 
-def _axis(where: str, name: str, value: Any, read: Callable[[object], Any]) -> BaseDistribution:
+def _axis(where: str, recipe: Recipe, prepared: Prepared, name: str, value: Any) -> BaseDistribution:
     """Return what a hyperparameter may be."""
+
+    def read(value: object) -> Any:
+        """Return a value as a recipe reads it, such as 0.01 for "1e-2"; a training can start from it."""
+        (changed := recipe.changed(where, nest({name: value}))).start(prepared)
+        return attrgetter(name)(changed)
+
     wrong = f"{where}:\n  {name} = {shorten(value)}: "
     if name.partition(".")[0] in _SHARED or any(key.startswith(f"{name}.") for key in Recipe.fields()):
         raise RecipeError(f"{wrong}cannot be tried: all trials share {', '.join(_SHARED)}; of a group name a key")
@@ -95,12 +93,10 @@ def _axis(where: str, name: str, value: Any, read: Callable[[object], Any]) -> B
                 with warnings.catch_warnings(action="ignore"):  # Optuna cannot save a list as a choice; no need to.
                     return CategoricalDistribution(choices)
         case {"low": low, "high": high, **more} if more in ({}, {"log": True}, {"log": False}):
-            low, high, log = read(low), read(high), bool(more)
+            low, high, log = read(low), read(high), bool(more.get("log"))
             with suppress(TypeError, ValueError):  # from Optuna
                 if not isinstance(low, bool) and low < high:
-                    return (
-                        IntDistribution(low, high, log) if isinstance(low, int) else FloatDistribution(low, high, log)
-                    )
+                    return (IntDistribution if isinstance(low, int) else FloatDistribution)(low, high, log)
     ranges = "{low: ..., high: ...}, numbers in this order, with log: true if low is above 0"
     raise RecipeError(f"{wrong}should be a list of different values, or {ranges}")
 

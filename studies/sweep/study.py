@@ -34,7 +34,7 @@ class Trial(NamedTuple):
         """Return in words what it has tried and reached."""
         values = ", ".join(f"{name} {value}" for name, value in self.point.items())
         reached = self.reason or f"{self.validation_accuracy:.2%}, loss {self.validation_loss:.4f}"
-        return f"{self.state}: trial {self.number} ({values}): {reached}"
+        return f"trial {self.number} ({values}): {reached}"
 
 
 class Study:
@@ -76,11 +76,8 @@ class Study:
         last, seconds = leg.last, round(trial.seconds + leg.seconds, 1)
         trial = Trial(*trial[:4], last.epoch, last.validation_loss, last.validation_accuracy, seconds)
         self._take(trial)
-        if trial.epochs >= self._space.settings.epochs:
-            trial = trial._replace(state="complete")
-        elif self._is_bad:
-            trial = trial._replace(state="pruned")
-        return self.record(trial)
+        complete = trial.epochs >= self._space.settings.epochs
+        return self.record(trial._replace(state="complete" if complete else "pruned" if self._is_bad else "running"))
 
     def record(self, trial: Trial) -> Trial:
         """Take in a trial after a change, and bring it to disk."""

@@ -96,7 +96,7 @@ def test_it_listens_on_loopback_only_and_answers_no_http(project: Project) -> No
     ("changes", "words", "fault"),
     [
         ({"space": {"etta": [1]}}, [], "small.yaml, space:\n  etta: there is no such key; did you mean eta?"),
-        ({}, ["--scheduler", "tcp://127.0.0.1:8786"], "is not protected: anyone who reaches it can run any program"),
+        ({}, ["--scheduler", "tcp://127.0.0.1:8786"], "8786: anyone who reaches it can run any program as you"),
         ({}, ["--scheduler", "tls://127.0.0.1:1"], "tls://127.0.0.1:1: "),
     ],
 )
