@@ -47,10 +47,7 @@ def dask_setup(server: Any) -> None:
 
 
 def run_leg(limit: float, digits: str, work: Callable[..., Leg], *arguments: Any) -> Leg:
-    """Run a leg in a worker, and publish that it starts.
-
-    When the limit is over the worker ends itself, as nothing else ends all that can hang; its log shows where it hung.
-    """
+    """Run a leg in a worker, and publish that it starts. After `limit` seconds the worker ends, and logs where."""
     worker = distributed.get_worker()
     held: Any = worker.plugins[digits]
     if held.code != CODE:
@@ -67,10 +64,7 @@ def run_leg(limit: float, digits: str, work: Callable[..., Leg], *arguments: Any
 
 @contextmanager
 def local(count: int, log: Path) -> Iterator[Client]:
-    """Keep workers on this machine alive for the time of the block, on its loopback device and with TLS.
-
-    Other users of the machine could reach the device; the certificates are in no file.
-    """
+    """Keep workers of this machine alive for the block; with TLS, as its other users reach the loopback device too."""
     security, processes = Security.temporary(), list[subprocess.Popen[bytes]]()
     tls = security.get_tls_config_for_role("worker")
     secrets = {"CA_FILE": tls["ca_file"], "WORKER__CERT": tls["cert"], "WORKER__KEY": tls["key"]}

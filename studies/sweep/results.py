@@ -15,8 +15,6 @@ from studies.experiment import differences, exp_command
 from studies.sweep.space import Space
 from studies.sweep.study import Trial
 
-_PANEL = Path(__file__).with_name("trials.vl.json")
-
 
 def encode_results(trials: list[Trial], best: Trial, space: Space, default: Recipe) -> dict[str, bytes]:
     """Return trials.csv, best.yaml and trials.svg."""
@@ -46,7 +44,7 @@ def _chart(trials: list[Trial], best: Trial, space: Space) -> dict[str, Any]:
         for trial in sorted(trials, key=lambda trial: trial is best)
         if trial.epochs
     ]
-    panel, panels = json.loads(_PANEL.read_text(encoding="utf-8")), []
+    panel, panels = json.loads(Path(__file__).with_name("trials.vl.json").read_text(encoding="utf-8")), []
     for name, axis in space.axes.items():
         x: dict[str, Any] = {"field": name.replace(".", "\\."), "title": name, "type": "ordinal"}
         if isinstance(axis, FloatDistribution | IntDistribution):

@@ -3,7 +3,6 @@
 import argparse
 import hashlib
 import logging
-import math
 import os
 import queue
 import time
@@ -35,7 +34,6 @@ from studies.sweep.study import Study, Trial
 from studies.sweep.trial import Leg, advance
 
 SPACE = Path("studies/spaces/training.yaml")
-KEPT, LOG = Path(".studies/sweep"), "workers.log"
 
 _DEATHS = 3  # of workers in a leg of a trial, until it fails
 _LOST = (CommClosedError, ConnectionError, TimeoutError, CancelledError)  # a scheduler that has gone away
@@ -56,11 +54,9 @@ class Sweep:
         self._folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(self._folder / "lock", timeout=0):
             self._study, total = Study(self._folder / "journal.log", self._space), len(self._space.points)
-            ended = sum(trial.state != "running" for trial in self._study.trials)
-            # disable=None: no bar where nobody looks, as in a log file.
-            with tqdm(total=total, initial=ended, unit=" trials", disable=None) as self._bar:
+            self._left = total - (ended := sum(trial.state != "running" for trial in self._study.trials))
+            with tqdm(total=total, initial=ended, unit=" trials", disable=None) as self._bar:  # None: not in a log file
                 self._bar.write(f"resumes after {ended} trials" if ended else f"{total} trials")
-                self._left = total - ended
                 while self._left > 0:
                     try:
                         with connect() as self._client:
@@ -80,7 +76,9 @@ class Sweep:
             if workers := len(self._client.nthreads()):
                 alive = time.monotonic()
             elif time.monotonic() - alive > PATIENCE:
-                raise ClusterError(f"no worker could be started; {self._folder / LOG} or the cluster's log says why")
+                raise ClusterError(
+                    f"no worker could be started; {self._folder}/workers.log or the cluster's log says why"
+                )
             while len(self._running) < workers and (trial := next(remaining, None)):
                 self._start(trial)
             with suppress(queue.Empty):
@@ -93,15 +91,14 @@ class Sweep:
         state, recipe = self._states.get(trial.number), self._space.recipe_of(trial.point)
         rung = next(rung for rung in self._space.rungs if rung > trial.epochs)
         limit = max(0.1, self._space.settings.time_limit - (trial.seconds if state else 0))
-        leg: Any = limit, self._digits.name, self._work, recipe, state, rung
-        future = self._client.submit(run_leg, *leg, pure=False)
+        future = self._client.submit(run_leg, limit, self._digits.name, self._work, recipe, state, rung, pure=False)
         self._running[future] = trial, limit, deaths
         future.add_done_callback(self._ended.put)
 
     def _end(self, future: Future[Leg]) -> None:
         """Record how a leg has ended, and start the next one of its trial or count the trial."""
         trial, limit, deaths = self._running.pop(future)
-        lasted, end = time.monotonic() - self._starts.pop(str(future.key), math.inf), dict[str, Any]()
+        lasted, end = time.monotonic() - self._starts.pop(str(future.key), float("inf")), dict[str, Any]()
         try:
             leg, deaths = future.result(), 0
             trial, self._states[trial.number] = self._study.report(trial, leg), leg.state
@@ -112,14 +109,12 @@ class Sweep:
                 end = {"state": "timed out", "reason": reason}
             elif deaths == _DEATHS:
                 end = {"state": "failed", "reason": f"{_DEATHS} workers died of it; memory may not suffice"}
-        except Exception as error:
+        except Exception as error:  # Whatever is wrong with one trial, the others go on.
             if future.status != "error" or isinstance(error, ClusterError):
                 raise
-            # Whatever is wrong with one trial, the others go on.
             kind = "" if isinstance(error, MnistError | ArithmeticError) else f"{type(error).__name__}: "
             end = {"state": "failed", "reason": f"{kind}{error}"}
-        if end:
-            trial = self._study.record(trial._replace(**end))
+        trial = self._study.record(trial._replace(**end)) if end else trial
         if trial.state == "running":
             self._start(trial, deaths)
         else:
@@ -153,17 +148,19 @@ def main() -> None:
     code = [Path(__file__).with_name(name) for name in ("space.py", "study.py", "trial.py")]
     settings = space.settings.model_dump_json(exclude={"trials"})
     name = hashlib.sha256(f"{settings} {fingerprint(space.recipe, [*code, *files])}".encode()).hexdigest()[:16]
-    folder = KEPT / arguments.space.stem
-    connect = partial(remote, address) if address else partial(local, arguments.workers, folder / name / LOG)
-    study = Sweep(space, folder / name).run(connect)
-
+    folder = Path(".studies/sweep") / arguments.space.stem
+    connect = partial(remote, address) if address else partial(local, arguments.workers, folder / name / "workers.log")
+    try:
+        study = Sweep(space, folder / name).run(connect)
+    except filelock.Timeout:
+        raise ClusterError(f"{folder / name}: another process runs this sweep") from None
     trials, best = study.trials, study.best
-    epochs, states = sum(trial.epochs for trial in trials), Counter(trial.state for trial in trials)
-    counts = ", ".join(f"{count} {state}" for state, count in states.items())
+    counts = ", ".join(f"{count} {state}" for state, count in Counter(trial.state for trial in trials).items())
+    epochs = sum(trial.epochs for trial in trials)
     print(f"{counts}; {epochs} epochs, where {len(trials) * space.settings.epochs} would have been without pruning")
     if best is None:
         raise MnistError(f"no trial is complete; delete {folder / name} to try again, if that was not their own fault")
     contents = encode_results(trials, best, space, default)
     save({folder / name: data for name, data in contents.items()})
-    print(f"results: {', '.join(str(folder / name) for name in contents)}\nbest: {best}")
+    print(f"picture: {folder}/trials.svg, beside trials.csv and best.yaml\nbest: {best}")
     print(exp_command(space.recipe_of(best.point), default))

@@ -12,7 +12,6 @@ from typing import Any, Literal, Self
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import RandomSampler
 from pydantic import Field
 
 from mnist.checked import CheckedFile, Count, Number, RecipeError, nest, shorten
@@ -20,7 +19,6 @@ from mnist.data.dataset import Dataset, Prepared
 from mnist.recipe import Recipe
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-
 _LIMIT = 10_000  # no sweep has more trials
 _SHARED = ("seed", "epochs", "data")  # by all trials, so that they can be compared
 
@@ -106,7 +104,7 @@ def _points(where: str, settings: Settings, axes: dict[str, BaseDistribution], s
     if settings.method == "tpe":
         return [{}] * settings.trials
     if settings.method == "random":
-        study = optuna.create_study(sampler=RandomSampler(seed % 2**32))
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed % 2**32))
         return [study.ask(dict(axes)).params for _ in range(settings.trials)]
     lists = {name: axis.choices for name, axis in axes.items() if isinstance(axis, CategoricalDistribution)}
     if len(lists) < len(axes):

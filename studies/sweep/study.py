@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna
-from optuna.pruners import SuccessiveHalvingPruner
-from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 
 from mnist.files import DamagedFileError
@@ -40,13 +38,13 @@ class Trial(NamedTuple):
 class Study:
     """All trials of a sweep, in order; raises DamagedFileError where the journal is damaged, and OSError.
 
-    A line of the journal is a trial after a change, with a checksum of it and all lines before. A process can be killed
-    at any moment: half a line at the end is removed. Any other damage is an error.
+    A line of the journal is a trial after a change, with a checksum of it and all lines before. Half a line at the end
+    is that of a process that was killed, and removed; any other damage is an error.
     """
 
     def __init__(self, journal: Path, space: Space) -> None:
         self._space, self._journal, self._sum = space, journal, 0
-        pruner = SuccessiveHalvingPruner(space.settings.first_rung, max(2, space.settings.halving))
+        pruner = optuna.pruners.SuccessiveHalvingPruner(space.settings.first_rung, max(2, space.settings.halving))
         self._study = optuna.create_study(direction="maximize", pruner=pruner)
         self.trials: list[Trial] = []
         journal.touch()
@@ -68,7 +66,7 @@ class Study:
         yield from [trial for trial in self.trials if trial.state == "running"]
         for number in range(len(self.trials), len(self._space.points)):
             # A seed for each trial: a sweep that resumes does not propose the first ones again.
-            self._study.sampler = TPESampler(seed=(self._space.recipe.seed + number) % 2**32)
+            self._study.sampler = optuna.samplers.TPESampler(seed=(self._space.recipe.seed + number) % 2**32)
             yield self.record(Trial(number, self._space.points[number]))
 
     def report(self, trial: Trial, leg: Leg) -> Trial:

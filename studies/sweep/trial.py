@@ -11,8 +11,7 @@ from mnist.fingerprint import blas_threads, digest_code
 from mnist.nn.training import Epoch
 from mnist.recipe import Recipe
 
-CODE = digest_code([Path(__file__)])
-"""A digest of the code that a trial runs: that of driver and workers is the same."""
+CODE = digest_code([Path(__file__)])  # that of driver and workers should be the same
 
 
 class Leg(NamedTuple):
@@ -34,8 +33,7 @@ def advance(prepared: Prepared, recipe: Recipe, state: bytes | None, epochs: int
     if state:
         restore_checkpoint(state, training, batches)
     validation = list(batches_of(prepared.validation, batches.normalisation, batches.dtype))
-    # One thread: the other cores have trials of their own.
-    with blas_threads(largest_product=0):
+    with blas_threads(largest_product=0):  # One thread: the other cores have trials of their own.
         progress = training.run(batches, validation)
         while len(training.history) < epochs:
             next(progress)
