@@ -1,14 +1,18 @@
 """The real thing: DVC in a fresh clone of this tree, on the real MNIST, with few epochs."""
 
+import csv
 import datetime as dt
 import json
 import os
 import re
+import shlex
 import signal
+import sys
 import time
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
 from mnist.data.dataset import load_prepared
 from mnist.fingerprint import blas_threads
@@ -218,3 +222,15 @@ def test_a_recipe_for_another_data_set_rejects_the_files_that_are_there(clone: C
     message = "data/raw/train-images-idx3-ubyte: belongs to mnist, not to fashion-mnist"
     assert message in clone.fail("python", "-m", "stages.prepare")
     assert clone.read("data/prepared.npz") == before
+
+
+def test_the_command_of_a_trial_gives_its_validation_accuracy(clone: Clone) -> None:
+    space = {"method": "grid", "trials": 2, "epochs": 2, "objective": "validation_accuracy", "halving": 1}
+    space |= {"recipe": "params.yaml", "first_rung": 1, "time_limit": 600, "space": {"eta": [0.05, 0.2]}}
+    (clone.root / "space.yaml").write_text(yaml.safe_dump(space))
+    *_, command = clone.run(sys.executable, "-m", "studies.sweep", "space.yaml").splitlines()
+    assert stages_run(clone.run(*shlex.split(command))) == AFTER_TRAINING
+    rows = csv.DictReader((clone.root / ".studies/sweep/space/trials.csv").read_text().splitlines())
+    (accuracy,) = (row["validation_accuracy"] for row in rows if row["command"] == command)
+    scores = json.loads((clone.root / "metrics/scores.json").read_text())
+    assert scores["validation"]["accuracy"] == float(accuracy)

@@ -52,8 +52,8 @@ def write_space(folder: Path, **changes: Any) -> Path:
 
 
 def write_odd_space(folder: Path) -> Path:
-    """Write a space of 20 trials; five diverge, and one each raises, hangs, hangs in one instruction, kills."""
-    etas = [0.02, ODD_ETA, 0.1, DIVERGES]
+    """Write a space of 15 trials; five diverge, and one each raises, hangs, hangs in one instruction, kills."""
+    etas = [ODD_ETA, 0.1, DIVERGES]
     return write_space(folder, time_limit=3, space={"eta": etas, "deformation.rotation": [0, 1, 2, 3, 4]})
 
 

@@ -49,7 +49,7 @@ def test_ctrl_c_ends_in_one_line(tmp_path: Path) -> None:
     for ended in (-1, 2):
         sweep = project.start("--workers", "1")
         if ended < 0:
-            time.sleep(random.uniform(0.5, 4))
+            time.sleep(random.uniform(0.2, 3))
         else:
             wait_for(lambda: bool(workers_of(sweep)) and count_ended(tmp_path) >= ended, sweep)  # noqa: B023
         workers = workers_of(sweep)
