@@ -61,7 +61,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return Project(tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("scratch"))
 
 
-def test_a_grid_runs_every_combination_goes_on_after_a_failure_and_skips_what_is_there(project: Project) -> None:
+def test_a_grid_runs_every_combination_continues_after_a_failure_and_skips_what_is_there(project: Project) -> None:
     printed = project.run("eta=0.3,0.2", code=1)
     assert "error: 1 of 2 experiments failed: grid-" in printed
     assert "too large" in printed

@@ -2,6 +2,8 @@
 
 import csv
 import ssl
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 import xml.etree.ElementTree as ET
@@ -14,6 +16,7 @@ import pytest
 
 from mnist.recipe import PARAMS, Recipe
 from studies.experiment import exp_command
+from studies.sweep import cluster as cluster_module
 from tests.helpers import recipe
 from tests.sweep.faults import (
     Project,
@@ -106,6 +109,15 @@ def test_bad_commands_end_before_the_first_trial(
     write_space(project.root, **changes)
     assert fault in project.run(*words, code=1)
     assert count_ended(project.root) == 0
+
+
+def test_a_worker_that_hangs_while_it_starts_ends(tmp_path: Path) -> None:
+    (tmp_path / "distributed.py").write_text("import time; time.sleep(10_000)")
+    program = cluster_module.__dict__["_WORKER"].replace(f"({cluster_module.PATIENCE},", "(0.1,")
+    environment = {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"distributed.py" in done.stderr  # where it hung
 
 
 def test_a_folder_that_cannot_be_written_is_named(project: Project) -> None:

@@ -55,13 +55,6 @@ def test_every_prefix_of_a_journal_resumes(tmp_path: Path) -> None:
             assert run(journal, space).trials == whole, end
 
 
-def test_a_sweep_that_is_killed_again_and_again_ends_as_one_that_was_not(tmp_path: Path) -> None:
-    for place, space in enumerate(spaces(tmp_path)):
-        for _ in range(30):
-            study = run(tmp_path / f"killed{place}", space, at_most=2)
-        assert study.trials == run(tmp_path / f"whole{place}", space).trials
-
-
 def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
     space, journal = load(tmp_path), tmp_path / "journal.log"
     run(journal, space)
