@@ -9,6 +9,7 @@ import urllib.request
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -17,8 +18,10 @@ import pytest
 from mnist.recipe import PARAMS, Recipe
 from studies.experiment import exp_command
 from studies.sweep import cluster as cluster_module
+from studies.sweep.trial import CODE, advance
 from tests.helpers import recipe
 from tests.sweep.faults import (
+    DIGITS,
     Project,
     count_ended,
     faults_in,
@@ -109,6 +112,19 @@ def test_bad_commands_end_before_the_first_trial(
     write_space(project.root, **changes)
     assert fault in project.run(*words, code=1)
     assert count_ended(project.root) == 0
+
+
+@pytest.mark.parametrize(("code", "threads", "fault"), [("0", 1, "has other code"), (CODE, 2, "has several threads")])
+def test_a_worker_that_could_give_other_results_is_rejected(
+    monkeypatch: pytest.MonkeyPatch, code: str, threads: int, fault: str
+) -> None:
+    held = cluster_module.Digits(recipe().prepare(DIGITS))
+    held.code = code
+    state = SimpleNamespace(nthreads=threads)
+    worker = SimpleNamespace(address="tls://worker", plugins={held.name: held}, state=state)
+    monkeypatch.setattr("distributed.get_worker", lambda: worker)
+    with pytest.raises(cluster_module.ClusterError, match=f"the worker tls://worker {fault}"):
+        cluster_module.run_leg(1, held.name, advance)
 
 
 def test_a_worker_that_hangs_while_it_starts_ends(tmp_path: Path) -> None:
