@@ -1,6 +1,6 @@
 """`dvc exp run -S` for every combination of lists, `python -m studies.grid eta=0.05,0.1 alpha=0,0.5`.
 
-An experiment that is there already is skipped; after a failure the others go on.
+It skips an experiment that is there already, and continues after a failure.
 """
 
 import argparse
