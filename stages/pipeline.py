@@ -1,10 +1,12 @@
 """The paths of the pipeline, and the command line of its stages."""
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from mnist.errors import plain_errors
+from mnist.files import save
 from mnist.recipe import PARAMS, Recipe
 
 RAW = Path("data/raw")
@@ -45,4 +47,23 @@ def run(stage: Callable[..., None], description: str | None, **switches: str) ->
     arguments = parser.parse_args()
     with plain_errors():
         # The whole recipe is checked, whatever the stage needs of it: before an hour of work, not after.
-        stage(Recipe.load(PARAMS), Workspace(Path()), **vars(arguments))
+        try:
+            stage(Recipe.load(PARAMS), Workspace(Path()), **vars(arguments))
+        except BaseException:
+            if running := os.environ.get("DVC_STAGE"):
+                restore_outputs(running)
+            raise
+
+
+def restore_outputs(stage: str) -> None:
+    """Restore from DVC's cache the outputs of a stage's last success, which DVC deletes before it runs the stage.
+
+    `dvc checkout` does the same, but not while a stage is running.
+    """
+    from dvc.repo import Repo  # noqa: PLC0415 (half a second, which only a failure takes)
+
+    (found,) = Repo().stage.collect(stage)
+    for out in found.outs:
+        cached = Path(out.cache.oid_to_path(out.hash_info.value)) if out.hash_info else None
+        if cached and cached.is_file() and not out.exists:
+            save({Path(out.fs_path): cached.read_bytes()})

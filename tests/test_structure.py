@@ -55,6 +55,7 @@ HOMES = {
     "PIL": {"mnist.reading", "report"},
     "jinja2": {"report"},
     "vl_convert": {"report"},
+    "dvc": {"stages"},
     "optuna": {"studies.sweep"},
     "dask": {"studies.sweep"},
     "distributed": {"studies.sweep"},
