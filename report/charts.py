@@ -1,6 +1,5 @@
 """Vega-Lite: charts as SVG, and the scripts that draw charts in a browser without internet."""
 
-from pathlib import Path
 from typing import Any
 
 import vl_convert
@@ -14,8 +13,3 @@ def draw_chart(specification: dict[str, Any]) -> bytes:
 def bundle_scripts() -> str:
     """Return the JavaScript that defines `vegaEmbed`: Vega, Vega-Lite and Vega-Embed in one script."""
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed")
-
-
-def plots_template() -> str:
-    """Return the page that `dvc plots show` fills in, with SCRIPTS where the scripts go."""
-    return Path(__file__).with_name("plots.html").read_text(encoding="utf-8")

@@ -27,6 +27,7 @@ class Workspace:
         self.history = root / "plots/history.csv"
         self.predictions = root / "plots/predictions.csv"
         self.examples = root / "plots/examples.npy"
+        self.chart_scripts = root / "plots/vega.js"
         self.report = root / "reports/index.html"
 
 

@@ -1,19 +1,17 @@
-"""Make the page that `dvc plots show` fills in, and the scripts that draw in it and in the report, without internet.
+"""Write the scripts that draw the page of `dvc plots show` and the report, so that both open without internet.
 
-DVC's own page loads these scripts from the web. DVC replaces {plot_divs} and {refresh_tag} in the page.
+DVC's own page loads them from the web; the one in report/plots.html, which DVC fills in, loads plots/vega.js.
 """
 
 from mnist.files import save
 from mnist.recipe import Recipe
-from report.charts import bundle_scripts, plots_template
+from report.charts import bundle_scripts
 from stages.pipeline import Workspace, run
 
 
 def plots_page(_: Recipe, workspace: Workspace) -> None:
-    """Write the scripts, and the page with them."""
-    scripts = bundle_scripts()
-    page = plots_template().replace("SCRIPTS", scripts)
-    save({workspace.plots / "vega.js": scripts.encode(), workspace.plots / "page.html": page.encode()})
+    """Write the scripts."""
+    save({workspace.chart_scripts: bundle_scripts().encode()})
 
 
 if __name__ == "__main__":

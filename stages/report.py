@@ -38,7 +38,7 @@ def report(recipe: Recipe, workspace: Workspace, *, save_baseline: bool = False)
         training_digits=None if deformation.is_none else training_digits,
         baseline=baseline,
     )
-    page = render(results, (workspace.plots / "vega.js").read_text(encoding="utf-8"))
+    page = render(results, workspace.chart_scripts.read_text(encoding="utf-8"))
     mistakes, names = worst_mistakes(examples, MISTAKES), model.class_names
     captions = [f"{names[actual]}, not {names[predicted]}" for actual, predicted in mistakes[["actual", "predicted"]]]
     save(
