@@ -8,10 +8,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # uv takes seconds for what takes pip most of a minute, from the same files.
 ifneq ($(shell command -v uv),)
-  CREATE = uv venv --quiet --clear --no-project --python $(PYTHON) $(VENV)
+  CREATE = uv venv --quiet --clear --no-project --python "$(PYTHON)" $(VENV)
   INSTALL = uv pip install --quiet --python $(BIN)/python
 else
-  CREATE = $(PYTHON) -m venv --clear $(VENV)
+  CREATE = "$(PYTHON)" -m venv --clear $(VENV)
   INSTALL = $(BIN)/python -m pip install --quiet
 endif
 
@@ -19,13 +19,23 @@ endif
 
 all: setup
 	$(BIN)/dvc repro
+	@$(BIN)/python -m stages.closing
 
 setup: $(VENV)/installed params.schema.json
 
+# An interpreter that the user names replaces the one of an environment that is there already.
+ifneq ($(origin PYTHON),file)
+ifneq ($(shell { "$(PYTHON)" -V; } 2>&1),$(shell { $(BIN)/python -V; } 2>&1))
+.PHONY: $(VENV)/installed
+endif
+endif
+
 # The mark is made last, so that an installation that was cut off starts again.
 $(VENV)/installed: constraints.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12"; exit 1; }
+	@command -v "$(PYTHON)" > /dev/null || \
+	  { echo "There is no $(PYTHON) on this machine. Try: make PYTHON=python3.12"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $(PYTHON) is $$("$(PYTHON)" -V 2>&1). Try: make PYTHON=python3.12"; exit 1; }
 	$(CREATE)
 	$(INSTALL) --require-hashes --requirement constraints.txt
 	$(INSTALL) --no-deps --no-index --no-build-isolation --editable .

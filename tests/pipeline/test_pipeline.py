@@ -4,12 +4,14 @@ import csv
 import datetime as dt
 import json
 import os
+import platform
 import re
 import shlex
 import signal
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -20,6 +22,7 @@ from tests.helpers import recipe
 from tests.pipeline.clone import Clone, stages_run
 
 VEGA_LITE = re.compile(r'"\$schema": "https://vega.github.io/schema/vega-lite')
+ALL = ["download", "prepare", "train", "evaluate", "plots_page", "report"]
 AFTER_TRAINING = ["train", "evaluate", "report"]
 
 
@@ -166,6 +169,28 @@ def test_an_experiment_repeated_and_the_way_back_train_nothing(clone: Clone) -> 
     assert clone.restore() == []
     clone.run("dvc", "exp", "remove", "--all-commits")
     assert clone.run("git", "status", "--porcelain") == ""
+
+
+def test_on_other_kernels_the_way_back_keeps_what_only_this_machine_has(clone: Clone, tmp_path: Path) -> None:
+    # A colleague's clone of the recorded state: git brings dvc.lock, and nobody brings what it names.
+    clone.run("git", "clone", "--quiet", str(clone.root), str(tmp_path / "other"))
+    other = Clone(tmp_path / "other", tmp_path / "site")
+    other.environment |= {"OPENBLAS_CORETYPE": "Nehalem" if platform.machine() == "x86_64" else "ARMV8"}
+    assert other.repro() == ALL
+    own = other.read("models/model.safetensors")
+    assert own != clone.read("models/model.safetensors")
+    changed = other.run("git", "status", "--porcelain").split()
+    other.run("dvc", "exp", "run", "-S", "eta=0.05", "-S", "epochs=1")
+    assert other.restore() == []
+    assert other.read("models/model.safetensors") == own
+    assert other.run("git", "status", "--porcelain").split() == changed
+    # By the recorded lock DVC deletes the outputs, which it does not name. The cache keeps them.
+    other.run("git", "checkout", "--quiet", "HEAD", ".")
+    assert "Checkout failed" in other.fail("dvc", "checkout")
+    assert not (other.root / "models/model.safetensors").exists()
+    (other.root / "dvc.lock").unlink()
+    assert other.repro() == ["download"]
+    assert other.read("models/model.safetensors") == own
 
 
 def test_metrics_show_lists_loss_and_accuracy_in_a_narrow_table(clone: Clone) -> None:

@@ -23,9 +23,8 @@ ALL = ["download", "prepare", "train", "evaluate", "plots_page", "report"]
 def test_every_stage_writes_the_outputs_of_dvc_yaml_and_nothing_else(finished: Project) -> None:
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     assert list(stages) == ALL
-    outputs = {
-        next(iter(out)) for stage in stages.values() for kind in ("outs", "metrics") for out in stage.get(kind, [])
-    }
+    outs = [out for stage in stages.values() for kind in ("outs", "metrics") for out in stage.get(kind, [])]
+    outputs = {out if isinstance(out, str) else next(iter(out)) for out in outs}
     assert finished.files(*OUTPUTS).keys() == outputs | {str(BASELINE)}
 
 
@@ -46,6 +45,44 @@ def test_the_model_file_holds_the_recipe_and_nothing_of_the_machine(finished: Pr
     assert model.recipe == merge(VALUES, SMALL)
     assert model.network.sizes == (784, 16, 10)
     assert b"openblas" not in (finished.root / "models/model.safetensors").read_bytes().lower()
+
+
+def test_the_model_file_is_the_same_where_processor_and_blas_have_other_names(
+    finished: Project, project: Project
+) -> None:
+    model = "models/model.safetensors"
+    (project.root / model).unlink()
+    script = """
+import platform, runpy, numpy, threadpoolctl
+names = {"version": "9.9", "architecture": "Z99", "filepath": "/elsewhere"}
+pools = [pool | names for pool in threadpoolctl.threadpool_info()]
+threadpoolctl.threadpool_info = lambda: pools
+platform.machine = lambda: "z99"
+platform.processor = platform.node = platform.system = lambda: "Z99"
+numpy.show_config = lambda mode: {"SIMD Extensions": {"found": ["Z99"]}}
+runpy.run_module("stages.train", run_name="__main__")
+"""
+    process = project.start("-c", script)
+    out, err = process.communicate()
+    assert "(Z99), openblas 9.9, Z99 kernels" in out, err
+    assert project.files("models", "plots") == finished.files("models", "plots")
+
+
+def test_the_end_of_make_says_where_the_figures_are_not_the_recorded_ones(project: Project) -> None:
+    scores = json.loads((project.root / "metrics/scores.json").read_text())
+    accuracy = scores["test"]["accuracy"]
+    assert project.run("stages.closing").count("\n") == 3  # the recorded run had other hyperparameters
+    project.run("stages.report --save-baseline")
+    out = project.run("stages.closing")
+    assert out.startswith(f"\nTest accuracy {accuracy:.2%}. Open reports/index.html in a browser")
+    assert "machine's own" not in out
+    scores["test"]["accuracy"] -= 0.01
+    baseline = json.loads((project.root / BASELINE).read_text()) | {"metrics": scores}
+    (project.root / BASELINE).write_text(json.dumps(baseline))
+    own, command = project.run("stages.closing").splitlines()[-2:]
+    assert "figures are this machine's own" in own
+    assert f"+1.00 points from the recorded {accuracy - 0.01:.2%}" in own
+    assert 'make record && git commit --all --message "My baseline"' in command
 
 
 def test_small_products_use_one_blas_thread_whatever_the_machine_has(project: Project) -> None:
