@@ -213,20 +213,6 @@ def test_plots_show_writes_a_page_that_needs_no_internet(clone: Clone) -> None:
     assert all((clone.root / "dvc_plots" / picture).is_file() or picture.startswith("data:") for picture in pictures)
 
 
-def test_a_queued_experiment_finishes(clone: Clone) -> None:
-    clone.run("dvc", "exp", "run", "--queue", "-S", "eta=0.05", "-S", "epochs=1")
-    clone.run("dvc", "queue", "start")
-    deadline = time.monotonic() + 300
-    while re.search(r"Queued|Running", status := clone.run("dvc", "queue", "status")):
-        assert time.monotonic() < deadline, status
-        time.sleep(1)
-    assert "Success" in status
-    (row,) = clone.experiments().values()
-    assert row["eta"] == "0.05"
-    assert float(row["test.accuracy"]) > 0.9
-    clone.run("dvc", "exp", "remove", "--all-commits")
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
