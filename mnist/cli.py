@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
 
     predict = commands.add_parser("predict", help="read a handwritten digit in each picture", epilog=_EXIT_CODES)
     predict.add_argument("pictures", nargs="+", metavar="PICTURE", help="a file with one digit; -: standard input")
-    predict.add_argument("--json", action="store_true", help="print a JSON list, with the outputs for all ten digits")
+    predict.add_argument("--json", action="store_true", help="print a JSON list, with the outputs for all classes")
     predict.add_argument("--show", action="store_true", help="also print what the network sees")
     predict.set_defaults(run=_predict)
 
@@ -72,7 +72,9 @@ def _predict(arguments: argparse.Namespace) -> int:
             results.append({"picture": name, "error": error.strerror or str(error)})
         else:
             outputs = model(digit.reshape(1, -1))[0]
-            results.append({"picture": name, "digit": int(outputs.argmax()), "outputs": outputs.tolist()})
+            best = int(outputs.argmax())
+            result = {"digit": best, "class": model.class_names[best], "outputs": outputs.tolist()}
+            results.append({"picture": name, **result})
             if arguments.show:
                 print(_as_text(digit), file=sys.stderr if arguments.json else sys.stdout)
         if not arguments.json:

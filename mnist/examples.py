@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist.data.dataset import CLASSES, PIXELS, Dataset
+from mnist.data.dataset import PIXELS, Dataset
 from mnist.nn.arrays import FloatArray
 
 EXAMPLE = np.dtype(
@@ -22,14 +22,15 @@ EXAMPLE = np.dtype(
 def choose_examples(outputs: FloatArray, dataset: Dataset, count: int) -> NDArray[np.void]:
     """Return images from each cell of the confusion matrix, at most `count` from each, as an array of EXAMPLE.
 
-    `outputs` (images, 10) are the network's for the images of `dataset`. Cells come in the order of class and predicted
-    class; in a cell mistakes come with the largest output first, other images in the order of the file.
+    `outputs` (images, classes) are the network's for the images of `dataset`. Cells come in the order of class and
+    predicted class; in a cell mistakes come with the largest output first, other images in the order of the file.
     """
+    classes = len(dataset.class_names)
     predictions, largest = outputs.argmax(axis=1), outputs.max(axis=1)
     wrong = predictions != dataset.labels
-    cells = dataset.labels.astype(np.int64) * CLASSES + predictions
+    cells = dataset.labels.astype(np.int64) * classes + predictions
     order = np.argsort(np.where(wrong, -largest, 0), kind="stable")
-    chosen = np.concatenate([order[cells[order] == cell][:count] for cell in range(CLASSES**2)])
+    chosen = np.concatenate([order[cells[order] == cell][:count] for cell in range(classes**2)])
     found = np.empty(len(chosen), EXAMPLE)
     found["number"], found["actual"], found["predicted"] = chosen, dataset.labels[chosen], predictions[chosen]
     found["output"], found["output_of_actual"] = largest[chosen], outputs[chosen, dataset.labels[chosen]]

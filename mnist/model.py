@@ -19,7 +19,7 @@ from safetensors.numpy import save as encode
 
 from mnist.data.arrays import ByteArray, FloatArray
 from mnist.data.batches import batches_of
-from mnist.data.dataset import CLASSES, PIXELS, Dataset
+from mnist.data.dataset import PIXELS, Dataset
 from mnist.data.normalisation import Normalisation
 from mnist.errors import MnistError
 from mnist.nn.activations import Output, softmax
@@ -49,7 +49,7 @@ class Model:
     normalisation : Normalisation
         One offset and one scale for all pixels.
     class_names : sequence of str
-        The names of the classes 0..9.
+        The names of the classes, in the order of the outputs.
     recipe : dict
         The hyperparameters that it was trained with, for people to read.
     """
@@ -60,7 +60,7 @@ class Model:
     recipe: dict[str, Any]
 
     def __call__(self, pixels: ByteArray) -> FloatArray:
-        """Return the outputs (images, 10) for `pixels` (images, 784), 0..255."""
+        """Return the outputs (images, classes) for `pixels` (images, 784), 0..255."""
         images = Dataset(pixels, np.zeros(len(pixels), np.uint8))
         batches = batches_of(images, self.normalisation, self.network.theta.dtype.name)
         return np.concatenate([self.network(batch) for batch, _ in batches])
@@ -150,11 +150,10 @@ def _assemble(description: dict[str, Any], tensors: Tensors) -> Model:
             "recipe": dict(recipe),
         } if (
             all(type(size) is int and size > 0 for size in sizes)
-            and (sizes[:1], sizes[-1:]) == ([PIXELS], [CLASSES])
+            and (sizes[:1], sizes[-1:]) == ([PIXELS], [len(class_names)])
             and activation in ACTIVATIONS
             and output in OUTPUTS
             and np.isfinite([offset, scale]).all()
-            and len(class_names) == CLASSES
             and all(isinstance(name, str) for name in class_names)
         ):
             pass

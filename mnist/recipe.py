@@ -11,10 +11,10 @@ from pydantic import BeforeValidator, ConfigDict, Field, StrictBool
 
 from mnist.checked import CheckedFile, Count, KeyOf, Keys, Number, RecipeError, merge, read_number, read_yaml
 from mnist.data.batches import Batches, Order, in_file_order, shuffled
-from mnist.data.dataset import CLASSES, PIXELS, Dataset, Prepared, stratified_split
+from mnist.data.dataset import PIXELS, Dataset, Prepared, stratified_split
 from mnist.data.deformation import Deformation
 from mnist.data.normalisation import Normalisation, Standardize, Unit
-from mnist.data.published import DATASETS
+from mnist.data.published import DATASETS, OWN
 from mnist.nn.activations import Activation, relu, sigmoid, tanh
 from mnist.nn.arrays import FloatArray
 from mnist.nn.initializers import he_normal, lecun_normal, standard_normal
@@ -56,7 +56,9 @@ _SPAWN_KEYS: dict[Purpose, int] = {"split": 0, "weights": 1, "shuffling": 2, "de
 class DataKeys(Keys):
     """`data:` in params.yaml."""
 
-    dataset: Annotated[str, KeyOf(DATASETS)] = Field(description="mnist: handwritten digits; fashion-mnist: clothes")
+    dataset: Annotated[str, KeyOf({**DATASETS, OWN: None})] = Field(
+        description="mnist: handwritten digits; fashion-mnist: clothes; own: yours, in data/own"
+    )
     validation: Count = Field(ge=0, description="training images held back to measure progress; 0: none")
     normalize: Annotated[str, KeyOf(NORMALIZERS)] = Field(
         description="pixels 0..255 -> unit: 0..1; standardize: mean 0, standard deviation 1"
@@ -121,7 +123,7 @@ class Recipe(CheckedFile):
         description="shuffled: anew for each epoch; file: as in the file, without a partial last batch"
     )
     data: DataKeys = Field(description="what the network learns from")
-    network: NetworkKeys = Field(description="784 pixels - hidden layers - 10 classes")
+    network: NetworkKeys = Field(description="784 pixels - hidden layers - one output for each class")
     deformation: DeformationKeys = Field(description="how far each training image is deformed, anew in each epoch")
 
     @classmethod
@@ -133,11 +135,6 @@ class Recipe(CheckedFile):
         """Return the recipe with some values changed, group by group; raises RecipeError, which names `source`."""
         return self.check(source, merge(self.model_dump(), changes))
 
-    @property
-    def class_names(self) -> list[str]:
-        """The names of the classes 0..9."""
-        return DATASETS[self.data.dataset].class_names
-
     def generator(self, purpose: Purpose) -> np.random.Generator:
         """Return the random generator for one purpose: changing one purpose does not move the others.
 
@@ -147,7 +144,7 @@ class Recipe(CheckedFile):
 
     def prepare(self, digits: Dataset) -> Prepared:
         """Return the training images split and the normalisation fitted; raises DatasetError where none are left."""
-        held_back = stratified_split(digits.labels, self.data.validation, self.generator("split"))
+        held_back = stratified_split(digits, self.data.validation, self.generator("split"))
         training, validation = digits[~held_back], digits[held_back]
         normalisation = NORMALIZERS[self.data.normalize].fit(training.images)
         return Prepared(training, validation, normalisation.offset, normalisation.scale)
@@ -166,7 +163,7 @@ class Recipe(CheckedFile):
         if self.shards > self.batch_size:
             raise RecipeError(f"shards = {self.shards}: should be at most batch_size = {self.batch_size}")
         loss, schedule, keys = LOSSES[self.loss], SCHEDULES[self.schedule], self.network
-        sizes = (PIXELS, *keys.hidden, CLASSES)
+        sizes = (PIXELS, *keys.hidden, len(prepared.training.class_names))
         network = Network(sizes, ACTIVATIONS[keys.activation], loss.output, bias=keys.bias, dtype=keys.dtype)
         network.initialize(INITIALIZERS[keys.initializer], self.generator("weights"))
         training = Training(

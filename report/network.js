@@ -1,4 +1,4 @@
-// mnist/nn/network.py in JavaScript, for a single image: forward to the ten outputs, backward to each pixel's part in them.
+// mnist/nn/network.py in JavaScript, for a single image: forward to the outputs, backward to each pixel's part in them.
 "use strict";
 
 // Each function beside its derivative, which starts from the activation `a`, as in mnist/nn/activations.py.
@@ -30,7 +30,7 @@ class Network {
     }));
   }
 
-  // The ten outputs for 784 pixels 0..255.
+  // The outputs for 784 pixels 0..255.
   outputs(pixels) {
     return this.output(this.forward(pixels).at(-1));
   }
@@ -50,10 +50,11 @@ class Network {
   }
 
   // How much each pixel's ink speaks for a digit, or, below 0, against it: its part in the digit's z, compared with the
-  // mean z of all ten, if the network were as steep everywhere as it is here (input times gradient).
+  // mean z of all, if the network were as steep everywhere as it is here (input times gradient).
   contributions(pixels, digit) {
     const activations = this.forward(pixels);
-    let delta = new Float64Array(10).fill(-1 / 10);
+    const classes = this.layers.at(-1).outputs;
+    let delta = new Float64Array(classes).fill(-1 / classes);
     delta[digit] += 1;
     for (let index = this.layers.length - 1; index >= 0; index--) {
       const { inputs, outputs, weights } = this.layers[index];

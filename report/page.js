@@ -7,7 +7,7 @@ const IMAGES = bytes(DATA.examples.images);
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 
 const element = (id) => document.getElementById(id);
-const NAMES = DATA.names; // of the ten classes
+const NAMES = DATA.names; // of the classes
 const withArticle = (digit) => `${/^[aeiou8]/i.test(NAMES[digit]) ? "an" : "a"} ${NAMES[digit]}`;
 const examplesOf = (actual, predicted) => DATA.examples.actual.flatMap((value, index) =>
   value === actual && DATA.examples.predicted[index] === predicted ? [index] : []);
@@ -74,7 +74,7 @@ function setUpDrawing(network) {
   let chosen = null; // the digit whose reasons are shown; null: the most likely one
   let due = false;
 
-  const bars = Array.from({ length: 10 }, (_, digit) => {
+  const bars = Array.from({ length: NAMES.length }, (_, digit) => {
     const bar = make("span", { className: "bar" });
     const value = make("span", { className: "value" });
     const button = make("button", { type: "button" },
@@ -136,7 +136,7 @@ function setUpDrawing(network) {
   }
 
   function show() {
-    const outputs = image === null ? new Float64Array(10) : network.outputs(image);
+    const outputs = image === null ? new Float64Array(NAMES.length) : network.outputs(image);
     const best = image === null ? -1 : outputs.indexOf(Math.max(...outputs));
     const shown = chosen ?? best;
     bars.forEach(({ bar, value, button }, digit) => {
@@ -208,7 +208,7 @@ function setUpDrawing(network) {
     });
   });
 
-  for (let digit = 0; digit < 10; digit++) {
+  for (let digit = 0; digit < NAMES.length; digit++) {
     const right = examplesOf(digit, digit);
     if (right.length === 0) continue;
     let next = 0;

@@ -3,7 +3,7 @@
 from typing import Any
 
 from mnist.data.batches import PIECE, batches_of
-from mnist.data.dataset import CLASSES, load_prepared, read_raw
+from mnist.data.dataset import load_prepared, read_raw
 from mnist.data.published import TEST_IMAGES, TEST_LABELS, check_dataset
 from mnist.examples import choose_examples
 from mnist.files import encode_array, encode_csv, encode_json, save
@@ -35,7 +35,7 @@ def evaluate(recipe: Recipe, workspace: Workspace) -> None:
         outputs = model(test.images)
     print(", ".join(f"{name} accuracy {score.accuracy:.2%}" for name, score in scores.items()))
     predictions = outputs.argmax(axis=1)
-    precision, recall = precision_and_recall(confusion_matrix(test.labels, predictions, CLASSES))
+    precision, recall = precision_and_recall(confusion_matrix(test.labels, predictions, len(model.class_names)))
     names = model.class_names
     print("recall of each class:", ", ".join(f"{name} {part:.1%}" for name, part in zip(names, recall, strict=True)))
 

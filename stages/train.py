@@ -29,7 +29,7 @@ def train(recipe: Recipe, workspace: Workspace) -> None:
             print(describe_arithmetic(), flush=True)
             train_with_progress(training, batches, validation, checkpoint)
         normalisation = batches.normalisation.for_prediction
-        model = Model(training.network, normalisation, recipe.class_names, recipe.model_dump())
+        model = Model(training.network, normalisation, prepared.training.class_names, recipe.model_dump())
         save(
             {
                 workspace.model: encode_model(model),

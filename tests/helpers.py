@@ -1,6 +1,5 @@
 """Small recipes and data sets for tests, which do not depend on the present values of params.yaml."""
 
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +7,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from mnist.checked import merge, read_yaml
-from mnist.data.arrays import ByteArray
 from mnist.data.dataset import Dataset
-from mnist.data.published import DATASETS
+from mnist.data.published import DATASETS, OWN
 from mnist.recipe import (
     ACTIVATIONS,
     INITIALIZERS,
@@ -68,7 +66,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "loss": {**LOSSES},
     "reduction": {**REDUCTIONS},
     "order": {**ORDERS},
-    "data.dataset": {**DATASETS},
+    "data.dataset": {**DATASETS, OWN: None},
     "data.normalize": {**NORMALIZERS},
     "network.activation": {**ACTIVATIONS},
     "network.initializer": {**INITIALIZERS},
@@ -88,11 +86,6 @@ def random_digits(count: int, seed: int = 0) -> Dataset:
     images = rng.integers(0, 60, (count, 28, 28), dtype=np.uint8)
     images[np.arange(count), 2 * labels + 4] += 150
     return Dataset(images.reshape(count, 784), labels.astype(np.uint8))
-
-
-def encode_idx(values: ByteArray) -> bytes:
-    """Return the IDX file of an array of one to three dimensions, none of them zero: the inverse of `parse_idx`."""
-    return struct.pack(f">2xBB{values.ndim}I", 8, values.ndim, *values.shape) + values.tobytes()
 
 
 def damaged(data: bytes) -> st.SearchStrategy[bytes]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from mnist.data.idx import encode_idx
 from mnist.data.published import (
     DATASETS,
     TEST_IMAGES,
@@ -25,7 +26,7 @@ from mnist.files import save
 from mnist.fingerprint import blas_threads
 from stages.pipeline import RAW
 from studies.results import load_results, summarize
-from tests.helpers import ROOT, encode_idx, random_digits
+from tests.helpers import ROOT, random_digits
 
 PAGE = (ROOT / "docs/from-scratch.md").read_text(encoding="utf-8")
 

@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "mnist.checked": {"mnist.errors"},
     "mnist.data": {"mnist.errors", "mnist.files"},
     "mnist.reading": {"mnist.errors"},
+    "mnist.own": {"mnist.data", "mnist.reading", "mnist.errors"},
     "mnist.examples": {"mnist.nn", "mnist.data"},
     "mnist.recipe": {"mnist.nn", "mnist.data", "mnist.checked"},
     "mnist.model": {"mnist.nn", "mnist.data", "mnist.errors", "mnist.recipe"},

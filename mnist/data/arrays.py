@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ByteArray: TypeAlias = NDArray[np.uint8]
-"""Pixels 0..255 and labels 0..9, as MNIST stores them."""
+"""Pixels 0..255 and labels, as MNIST stores them."""
 
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
 """float32 or float64."""

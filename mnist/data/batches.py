@@ -3,19 +3,19 @@
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnist.data.arrays import ByteArray, FloatArray
-from mnist.data.dataset import CLASSES, PIXELS, Dataset
+from mnist.data.dataset import DIGITS, PIXELS, Dataset
 from mnist.data.deformation import Deformation, deform
 from mnist.data.normalisation import Normalisation
 
 Examples: TypeAlias = tuple[FloatArray, FloatArray]
-"""Normalised images (images, 784) and their one-hot targets (images, 10)."""
+"""Normalised images (images, 784) and their one-hot targets (images, classes)."""
 
 Batch: TypeAlias = tuple[int, list[Examples]]
 """How many images a batch has, and some of its shards."""
@@ -80,7 +80,7 @@ class Batches:
                 pieces = [batch[cut[shard] : cut[shard + 1]] for batch, cut in zip(batches, cuts, strict=True)]
                 digits = self.dataset[np.concatenate(pieces)]
                 if not deformation.is_none:
-                    digits = Dataset(deform(digits.images, deformation, rng), digits.labels)
+                    digits = replace(digits, images=deform(digits.images, deformation, rng))
                 shards.append(self._normalise(digits, [len(piece) for piece in pieces]))
             yield ((len(batch), list(parts)) for batch, *parts in zip(batches, *shards, strict=True))
 
@@ -89,7 +89,7 @@ class Batches:
 
         They are normalised only when they are taken, and so are in the cache of the core that uses them.
         """
-        targets, start = one_hot(digits.labels, self.dtype), 0
+        targets, start = one_hot(digits.labels, self.dtype, len(digits.class_names)), 0
         normalised = np.empty((max(sizes), PIXELS), self.dtype)
         for size in sizes:
             piece = slice(start, start := start + size)
@@ -98,15 +98,15 @@ class Batches:
 
 def batches_of(dataset: Dataset, normalisation: Normalisation, dtype: str, size: int = PIECE) -> Iterator[Examples]:
     """Yield a dataset in batches of `size`, as it is, in its order; the last one may be smaller."""
-    targets = one_hot(dataset.labels, dtype)
+    targets = one_hot(dataset.labels, dtype, len(dataset.class_names))
     for start in range(0, len(dataset), size):
         images = dataset.images[start : start + size]
         yield normalisation(images, np.empty(images.shape, dtype)), targets[start : start + size]
 
 
-def one_hot(labels: ByteArray, dtype: str) -> FloatArray:
-    """Return a row for each label, 1 at its class and 0 elsewhere, shape (images, 10)."""
-    return np.eye(CLASSES, dtype=dtype)[labels]
+def one_hot(labels: ByteArray, dtype: str, classes: int = len(DIGITS)) -> FloatArray:
+    """Return a row for each label, 1 at its class and 0 elsewhere, shape (images, classes)."""
+    return np.eye(classes, dtype=dtype)[labels]
 
 
 def prefetch(items: Iterator[T]) -> Iterator[T]:

@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 from mnist.data.arrays import ByteArray
 from mnist.data.idx import parse_idx
 from mnist.errors import MnistError
-from mnist.files import DamagedFileError
+from mnist.files import DamagedFileError, load_json
 
 SIDE = 28
 PIXELS = SIDE * SIDE
-CLASSES = 10
+DIGITS = tuple("0123456789")
+"""The names of the classes where nothing else is known."""
+
+CLASS_NAMES = "classes.json"
+"""The file beside raw images that has the names of their classes."""
 
 
 class DatasetError(MnistError):
@@ -25,46 +29,49 @@ class DatasetError(MnistError):
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images with their labels; an index chooses some of both."""
+    """Images with their labels and the names of the classes; an index chooses some images with their labels."""
 
     images: ByteArray  # (images, 784), pixels 0..255, row by row
-    labels: ByteArray  # (images,), 0..9
+    labels: ByteArray  # (images,), the number of each image's class
+    class_names: tuple[str, ...] = DIGITS
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, chosen: slice | NDArray[np.bool_] | NDArray[np.int64]) -> "Dataset":
-        return Dataset(self.images[chosen], self.labels[chosen])
+        return Dataset(self.images[chosen], self.labels[chosen], self.class_names)
 
 
 def read_raw(images: Path, labels: Path) -> Dataset:
-    """Return the digits of two IDX files.
+    """Return the images of two IDX files, with the class names of the file CLASS_NAMES beside them, if it is there.
 
-    Raises DatasetError where the images are not 28 x 28, the counts differ, or a label is not a digit; IdxError where
-    a file is not IDX; OSError where it cannot be read.
+    Raises DatasetError where the images are not 28 x 28, the counts differ, or a label has no class; IdxError where
+    a file is not IDX; DamagedFileError where the class names are damaged; OSError where a file cannot be read.
     """
+    names = images.with_name(CLASS_NAMES)
+    class_names = tuple(map(str, load_json(names)["class_names"])) if names.exists() else DIGITS
     pixels, digits = (parse_idx(path.read_bytes(), path) for path in (images, labels))
     if pixels.shape[1:] != (SIDE, SIDE):
         raise DatasetError(f"{images}: should hold images of {SIDE} x {SIDE} pixels, but has shape {pixels.shape}")
     if digits.shape != pixels.shape[:1]:
         raise DatasetError(f"{labels}: has shape {digits.shape}, but {images} holds {len(pixels)} images")
-    if digits.max() >= CLASSES:
-        where = int(np.argmax(digits >= CLASSES))
-        raise DatasetError(f"{labels}: label {where} is {digits[where]}, not a digit 0..9")
-    return Dataset(pixels.reshape(-1, PIXELS), digits)
+    if digits.max() >= len(class_names):
+        where = int(np.argmax(digits >= len(class_names)))
+        raise DatasetError(f"{labels}: label {where} is {digits[where]}, not a class 0..{len(class_names) - 1}")
+    return Dataset(pixels.reshape(-1, PIXELS), digits, class_names)
 
 
-def stratified_split(labels: ByteArray, count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+def stratified_split(dataset: Dataset, count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Choose `count` images at random, each class in its share of the whole.
 
-    Takes the class of each image, shape (images,), and returns True for the chosen ones, in the same shape. Raises
-    DatasetError where nothing would be left.
+    Returns True for the chosen ones, shape (images,). Raises DatasetError where nothing would be left.
     """
+    labels = dataset.labels
     if count >= len(labels):
         raise DatasetError(
             f"data.validation = {count}: should leave some of the {len(labels)} training images to train on"
         )
-    sizes = np.bincount(labels, minlength=CLASSES)
+    sizes = np.bincount(labels, minlength=len(dataset.class_names))
     exact = sizes * count / len(labels)
     shares = exact.astype(int)
     # Largest remainders: the images that rounding down leaves over go to the classes that lost most by it.
@@ -94,6 +101,7 @@ def encode_prepared(prepared: Prepared) -> bytes:
         training_labels=prepared.training.labels,
         validation_images=prepared.validation.images,
         validation_labels=prepared.validation.labels,
+        class_names=np.array(prepared.training.class_names),
         offset=prepared.offset,
         scale=prepared.scale,
     )
@@ -112,8 +120,10 @@ def load_prepared(path: Path) -> Prepared:
             # NumPy reads no further than the header says, so that a damaged header could hide damage from zipfile.
             if damaged := arrays.zip.testzip():
                 raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
+            class_names = tuple(arrays["class_names"].tolist())
             training, validation = (
-                Dataset(arrays[f"{name}_images"], arrays[f"{name}_labels"]) for name in ("training", "validation")
+                Dataset(arrays[f"{name}_images"], arrays[f"{name}_labels"], class_names)
+                for name in ("training", "validation")
             )
             return Prepared(training, validation, arrays["offset"], arrays["scale"])
     # The file is this project's own and its checksums vouch for it; these are the ways in which a damaged one fails.

@@ -6,6 +6,7 @@ A file is trusted by its SHA-256 alone, so that any source will do, and its byte
 import gzip
 import hashlib
 import io
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -46,6 +47,10 @@ def fetch(dataset: str, target: Path, sources: dict[str, Source], cache: Path) -
             failures.append(f"{name}: {error}")
     if missing:
         raise DownloadError(_explain(dataset, missing, failures, target))
+    for failure in failures:
+        # That the user's own cache is empty is no news.
+        if not failure.startswith(f"{cache}: "):
+            print(f"warning: {failure}", file=sys.stderr)
 
 
 def _unpack(packed: bytes, file: RawFile) -> bytes:

@@ -21,6 +21,11 @@ class IdxError(MnistError):
     """Bytes that are not an IDX file of uint8 values."""
 
 
+def encode_idx(values: ByteArray) -> bytes:
+    """Return the IDX file of an array of one to three dimensions, none of them zero: the inverse of `parse_idx`."""
+    return struct.pack(f">2xBB{values.ndim}I", _UINT8, values.ndim, *values.shape) + values.tobytes()
+
+
 def parse_idx(data: bytes, name: object) -> ByteArray:
     """Return the values of an IDX file in the shape that its header gives, as a read-only view of `data`.
 

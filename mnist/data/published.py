@@ -37,6 +37,10 @@ DATASETS = {
 """`data.dataset` in params.yaml -> the data set."""
 
 
+OWN: Final = "own"
+"""`data.dataset` where the user's own data are to be used."""
+
+
 class DatasetMixupError(MnistError):
     """A file belongs to another data set than the one that is asked for."""
 
@@ -53,7 +57,7 @@ def check_dataset(dataset: str, *paths: Path) -> None:
     """
     for path in paths:
         owner = owner_of(sha256_of(path))
-        if owner not in (None, dataset):
+        if owner not in (None, dataset) and dataset != OWN:
             raise DatasetMixupError(
                 f"{path}: belongs to {owner}, not to {dataset}; set `dataset: {owner}` in params.yaml, or run "
                 "`dvc repro download`"

@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from mnist.data.arrays import ByteArray
 from mnist.data.dataset import (
+    Dataset,
     DatasetError,
     Prepared,
     encode_prepared,
@@ -20,9 +21,9 @@ from mnist.data.dataset import (
     read_raw,
     stratified_split,
 )
-from mnist.data.idx import IdxError
+from mnist.data.idx import IdxError, encode_idx
 from mnist.files import DamagedFileError
-from tests.helpers import encode_idx, random_digits
+from tests.helpers import random_digits
 
 COUNT = 25
 IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, 28, 28), dtype=np.uint8)
@@ -33,6 +34,10 @@ SOME_LABELS = st.integers(1, 200).flatmap(lambda n: arrays(np.uint8, n, elements
 # More images than zipfile reads at a time.
 PREPARED = Prepared(random_digits(60), random_digits(2, seed=1), np.array(0.25), np.array(1 / 255))
 ENCODED = encode_prepared(PREPARED)
+
+
+def of_labels(labels: ByteArray) -> Dataset:
+    return Dataset(np.zeros((len(labels), 784), np.uint8), labels)
 
 
 def write_raw(folder: Path, images: ByteArray = IMAGES, labels: ByteArray = LABELS) -> tuple[Path, Path]:
@@ -57,7 +62,7 @@ def test_raw_files_are_read(tmp_path: Path) -> None:
         (FLAT, LABELS, r"/images: should hold images of 28 x 28 pixels, but has shape \(25, 784\)"),
         (IMAGES, LABELS[:-1], r"/labels: has shape \(24,\), but .*/images holds 25 images"),
         (IMAGES, IMAGES, r"/labels: has shape \(25, 28, 28\), but .*/images holds 25 images"),
-        (IMAGES, np.where(np.arange(COUNT) == 7, 10, LABELS).astype(np.uint8), "/labels: label 7 is 10, not a digit"),
+        (IMAGES, np.where(np.arange(COUNT) == 7, 10, LABELS).astype(np.uint8), "/labels: label 7 is 10, not a class 0..9"),
     ],
 )
 def test_raw_files_that_do_not_fit_are_rejected_by_name(
@@ -78,7 +83,7 @@ def test_a_raw_file_that_is_cut_off_is_rejected(tmp_path: Path) -> None:
 @given(SOME_LABELS, st.data())
 def test_a_split_chooses_the_exact_count_and_the_share_of_each_class(labels: ByteArray, data: st.DataObject) -> None:
     count = data.draw(st.integers(0, len(labels) - 1))
-    chosen = stratified_split(labels, count, np.random.default_rng(0))
+    chosen = stratified_split(of_labels(labels), count, np.random.default_rng(0))
     assert chosen.dtype == bool
     assert chosen.shape == labels.shape
     assert chosen.sum() == count
@@ -89,7 +94,7 @@ def test_a_split_chooses_the_exact_count_and_the_share_of_each_class(labels: Byt
 
 def test_the_generator_alone_decides_a_split() -> None:
     labels = np.random.default_rng(0).integers(0, 10, 1000, dtype=np.uint8)
-    first, again, other = (stratified_split(labels, 100, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, again, other = (stratified_split(of_labels(labels), 100, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
@@ -97,12 +102,15 @@ def test_the_generator_alone_decides_a_split() -> None:
 @pytest.mark.parametrize("count", [COUNT, COUNT + 1, 10**30])
 def test_a_split_that_leaves_nothing_to_train_on_is_rejected(count: int) -> None:
     with pytest.raises(DatasetError, match=f"validation = {count}: should leave some of the 25 training images"):
-        stratified_split(LABELS, count, np.random.default_rng(0))
+        stratified_split(of_labels(LABELS), count, np.random.default_rng(0))
 
 
 def same(found: Prepared, expected: Prepared) -> bool:
     """Return whether two prepared data hold the same arrays, of the same types."""
-    a, b = ([*vars(data.training).values(), *vars(data.validation).values(), *data[2:]] for data in (found, expected))
+    a, b = (
+        map(np.asarray, [*vars(data.training).values(), *vars(data.validation).values(), *data[2:]])
+        for data in (found, expected)
+    )
     return all(x.dtype == y.dtype and x.shape == y.shape and (x == y).all() for x, y in zip(a, b, strict=True))
 
 

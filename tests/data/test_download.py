@@ -125,6 +125,13 @@ def test_a_decompression_bomb_takes_no_memory(home: Home) -> None:
         tracemalloc.stop()
 
 
+def test_a_source_that_fails_is_named_even_when_another_succeeds(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert set(home.fetch(mirror={}, web=CONTENT).values()) == {"web"}
+    assert capsys.readouterr().err == "warning: mirror: has no images\n"
+
+
 def test_when_all_sources_fail_the_message_says_what_is_missing_why_and_what_to_do(home: Home) -> None:
     message = home.message(first={"images": CONTENT["images"]}, second={}, third={"labels": b"<html>"})
     assert message.startswith("The data set some cannot be downloaded. No source has what is missing in ")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist.data.dataset import CLASSES
+from mnist.data.dataset import DIGITS
 from mnist.data.published import (
     DATASETS,
     TEST_IMAGES,
@@ -23,7 +23,7 @@ def test_every_data_set_has_four_files_of_its_own_and_ten_class_names() -> None:
     for published in DATASETS.values():
         assert [file.name for file in published.files] == [TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS]
         assert [file.size for file in published.files] == [16 + 60000 * 784, 8 + 60000, 16 + 10000 * 784, 8 + 10000]
-        assert len(set(published.class_names)) == CLASSES
+        assert len(set(published.class_names)) == len(DIGITS)
     digests = [file.sha256 for published in DATASETS.values() for file in published.files]
     assert len(set(digests)) == len(digests)
 

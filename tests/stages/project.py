@@ -11,10 +11,12 @@ from typing import Any
 import yaml
 
 from mnist.checked import merge
+from mnist.data.dataset import CLASS_NAMES, DIGITS
+from mnist.data.idx import encode_idx
 from mnist.data.published import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
-from mnist.files import save
+from mnist.files import encode_json, save
 from stages.pipeline import BASELINE, RAW
-from tests.helpers import ROOT, VALUES, encode_idx, random_digits
+from tests.helpers import ROOT, VALUES, random_digits
 
 SMALL = {"data": {"validation": 100}, "network": {"hidden": [16]}}
 OUTPUTS = ("data", "models", "metrics", "plots", "reports")
@@ -29,6 +31,7 @@ class Project:
             digits = random_digits(count, seed=count)
             pixels = digits.images.reshape(count, 28, 28)
             save({root / RAW / images: encode_idx(pixels), root / RAW / labels: encode_idx(digits.labels)})
+        save({root / RAW / CLASS_NAMES: encode_json({"class_names": DIGITS})})
         (root / "metrics").mkdir()
         shutil.copy(ROOT / BASELINE, root / BASELINE)
         self.set()

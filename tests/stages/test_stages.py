@@ -9,12 +9,16 @@ from typing import Any
 
 import pytest
 import yaml
+from PIL import Image
 
 from mnist.checked import merge
+from mnist.data.dataset import CLASS_NAMES
+from mnist.data.idx import encode_idx
 from mnist.data.published import DATASETS, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from mnist.model import load_model
+from stages.download import OWN_DATA
 from stages.pipeline import BASELINE, RAW
-from tests.helpers import ROOT, VALUES
+from tests.helpers import ROOT, VALUES, random_digits
 from tests.stages.project import OUTPUTS, SMALL, Project
 
 ALL = ["download", "prepare", "train", "evaluate", "plots_page", "report"]
@@ -113,6 +117,7 @@ def test_without_validation_images_no_figure_of_theirs_is_reported(project: Proj
 def test_another_data_set_goes_through_the_same_stages_under_its_own_names(project: Project) -> None:
     project.set(data={"dataset": "fashion-mnist"})
     names = DATASETS["fashion-mnist"].class_names
+    (project.root / RAW / CLASS_NAMES).write_text(json.dumps({"class_names": names}))
     assert "recall of each class: T-shirt/top " in project.run("stages.prepare", "stages.train", "stages.evaluate")
     with (project.root / "plots/predictions.csv").open() as file:
         assert {line["actual"] for line in csv.DictReader(file)} == set(names)
@@ -120,6 +125,35 @@ def test_another_data_set_goes_through_the_same_stages_under_its_own_names(proje
     project.run("stages.report")
     page = (project.root / "reports/index.html").read_text()
     assert all(f'<th scope="row">{name}</th>' in page for name in names)
+
+
+def test_pictures_of_ones_own_go_through_all_stages_and_are_read_back(project: Project) -> None:
+    digits = random_digits(300)
+    for number, (image, label) in enumerate(zip(digits.images, digits.labels, strict=True)):
+        if label < 3:
+            path = project.root / OWN_DATA / "train" / ("aleph", "beth", "gimel")[label] / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image.reshape(28, 28)).save(path)
+    project.set(data={"dataset": "own", "validation": 10}, epochs=10)
+    shutil.rmtree(project.root / RAW)
+    assert "data/own: 75 training images, 15 test images of 3 classes" in project.run("stages.download")
+    project.run("stages.prepare", "stages.train", "stages.evaluate", "stages.report")
+    assert load_model(project.root / "models/model.safetensors").network.sizes == (784, 16, 3)
+    scores = json.loads((project.root / "metrics/scores.json").read_text())["test"]
+    assert scores["classes"] == ["aleph", "beth", "gimel"]
+    assert scores["accuracy"] > 0.9
+    page = (project.root / "reports/index.html").read_text()
+    assert 'colspan="3"' in page
+    assert "A guess would be correct one time in 3." in page
+    # Published files and the project's own may be replaced; others may not.
+    project.run("stages.download")
+    digits = random_digits(5)
+    foreign = encode_idx(digits.labels)
+    (project.root / RAW / TRAIN_LABELS).write_bytes(foreign)
+    for dataset in ("own", "mnist"):
+        project.set(data={"dataset": dataset, "validation": 10})
+        assert f"data/raw/{TRAIN_LABELS}: is not a file of a published data set" in project.fail("stages.download")
+        assert (project.root / RAW / TRAIN_LABELS).read_bytes() == foreign
 
 
 @pytest.mark.parametrize("stage", ALL)

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import yaml
 
+from mnist.data.idx import encode_idx
 from mnist.data.published import TRAIN_IMAGES, TRAIN_LABELS
 from mnist.errors import plain_errors
 from mnist.files import save
@@ -23,7 +24,7 @@ from studies.sweep.run import Sweep
 from studies.sweep.space import Space
 from studies.sweep.study import Study, Trial
 from studies.sweep.trial import advance
-from tests.helpers import ROOT, VALUES, encode_idx, random_digits
+from tests.helpers import ROOT, VALUES, random_digits
 from tests.sweep.machines import RemoteCluster
 from tests.sweep.work import HANGS, HOLDS_THE_INTERPRETER, KILLS_ITS_WORKER, ODD_ETA, RAISES, work
 

@@ -1,0 +1,140 @@
+"""A user's own data set, in one of three forms, read as images of 28 x 28 pixels with the names of their classes.
+
+A folder holds `train/CLASS/*` with pictures of any kind, or `train.csv`, or `train-images-idx3-ubyte` and
+`train-labels-idx1-ubyte`. The test images lie beside them in the same form (`test/`, `test.csv`, `t10k-...`); where
+there are none, a sixth of the images is split off.
+"""
+
+import csv
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mnist.data.arrays import ByteArray
+from mnist.data.dataset import PIXELS, SIDE, Dataset, DatasetError, stratified_split
+from mnist.data.idx import parse_idx
+from mnist.data.published import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from mnist.errors import MnistError
+from mnist.reading.ink import read_digit
+from mnist.reading.picture import read_grey
+
+_MOST_CLASSES = 100
+_TEST_SHARE = 6
+# The same test images whatever the recipe's seed, so that figures of different seeds can be compared.
+_TEST_SEED = 0
+
+
+class _Part(NamedTuple):
+    """Images (images, 784) and the name of each one's class."""
+
+    images: ByteArray
+    names: list[str]
+
+
+def read_own(folder: Path) -> tuple[Dataset, Dataset]:
+    """Return the training and the test images of a folder.
+
+    Raises MnistError, whose text names the file, where one cannot be read, where there are no images, fewer than 2 or
+    more than 100 classes, or test images of a class that training lacks; OSError where a file cannot be opened.
+    """
+    forms: list[tuple[Callable[..., _Part], list[Path], list[Path]]] = [
+        (_read_pictures, [folder / "train"], [folder / "test"]),
+        (_read_csv, [folder / "train.csv"], [folder / "test.csv"]),
+        (_read_idx, [folder / TRAIN_IMAGES, folder / TRAIN_LABELS], [folder / TEST_IMAGES, folder / TEST_LABELS]),
+    ]
+    found = [form for form in forms if form[1][0].exists()]
+    if len(found) != 1:
+        kind = "none" if not found else "more than one"
+        raise DatasetError(
+            f"{folder}: should hold one of train/CLASS/*.png, train.csv, {TRAIN_IMAGES} with {TRAIN_LABELS}; it holds "
+            f"{kind} of them (data/own/README.md)"
+        )
+    ((read, training, test),) = found
+    part = read(*training)
+    # Numbers in their order, then names in theirs.
+    classes = sorted(set(part.names), key=lambda name: (int(name) if name.isdecimal() else math.inf, name))
+    if not 2 <= len(classes) <= _MOST_CLASSES:
+        raise DatasetError(f"{training[-1]}: has {len(classes)} classes; should have 2 to {_MOST_CLASSES}")
+    train = _encode(part, classes, training[-1])
+    if test[0].exists():
+        return train, _encode(read(*test), classes, test[-1])
+    chosen = stratified_split(train, len(train) // _TEST_SHARE, np.random.default_rng(_TEST_SEED))
+    for label, name in enumerate(classes):
+        if not (train.labels[~chosen] == label).any():
+            raise DatasetError(f"{training[-1]}: class {name!r} has too few images to split test images off; add some")
+    return train[~chosen], train[chosen]
+
+
+def _encode(part: _Part, classes: Sequence[str], source: Path) -> Dataset:
+    """Return a part with numbers for its class names."""
+    numbers = {name: number for number, name in enumerate(classes)}
+    if unknown := set(part.names) - numbers.keys():
+        raise DatasetError(f"{source}: the class {min(unknown)!r} is not among the training images")
+    return Dataset(part.images, np.array([numbers[name] for name in part.names], np.uint8), tuple(classes))
+
+
+def _read_pictures(folder: Path) -> _Part:
+    """Read a folder for each class: pictures of 28 x 28 pixels as they are, others as `mnist predict` reads them."""
+    files = [
+        path
+        for of_class in sorted(folder.iterdir())
+        if of_class.is_dir() and not of_class.name.startswith(".")
+        for path in sorted(of_class.iterdir())
+        if not path.name.startswith(".")
+    ]
+    if not files:
+        raise DatasetError(f"{folder}: there are no pictures in it; it should have a folder of them for each class")
+    images: list[ByteArray] = []
+    ready: dict[bool, Path] = {}
+    for path in files:
+        try:
+            with path.open("rb") as file:
+                grey = read_grey(file)
+            ready.setdefault(grey.shape == (SIDE, SIDE), path)
+            images.append(np.round(255 * grey).astype(np.uint8) if grey.shape == (SIDE, SIDE) else read_digit(grey))
+        except MnistError as error:
+            raise DatasetError(f"{path}: {error}") from error
+    if len(ready) > 1:
+        raise DatasetError(
+            f"{ready[True]} has {SIDE} x {SIDE} pixels, {ready[False]} has another size: make all of them {SIDE} x "
+            f"{SIDE}, or none"
+        )
+    return _Part(np.stack(images).reshape(-1, PIXELS), [path.parent.name for path in files])
+
+
+def _read_csv(path: Path) -> _Part:
+    """Read lines of a class and 784 pixels; a first line of column names is skipped."""
+    images: list[ByteArray] = []
+    names: list[str] = []
+    number = 1
+    with path.open(encoding="utf-8", newline="") as file:
+        try:
+            for number, row in enumerate(csv.reader(file), start=1):
+                if number == 1 and len(row) > 1 and not row[1].strip().isdecimal():
+                    continue
+                pixels = np.array(row[1:], np.int64)
+                if pixels.shape != (PIXELS,) or pixels.min() < 0 or pixels.max() > 255 or not row[0].strip():
+                    raise ValueError("not a label and 784 pixels")
+                images.append(pixels.astype(np.uint8))
+                names.append(row[0].strip())
+        except (ValueError, OverflowError, csv.Error) as error:
+            raise DatasetError(
+                f"{path}, line {number}: should be a class and {PIXELS} pixels, whole numbers 0..255"
+            ) from error
+    if not images:
+        raise DatasetError(f"{path}: there are no images in it")
+    return _Part(np.stack(images), names)
+
+
+def _read_idx(images: Path, labels: Path) -> _Part:
+    """Read two IDX files."""
+    pixels, numbers = (parse_idx(path.read_bytes(), path) for path in (images, labels))
+    if pixels.shape[1:] != (SIDE, SIDE) or numbers.shape != pixels.shape[:1]:
+        raise DatasetError(
+            f"{images}: should hold images of {SIDE} x {SIDE} pixels, a label for each in {labels}; the shapes are "
+            f"{pixels.shape} and {numbers.shape}"
+        )
+    return _Part(pixels.reshape(-1, PIXELS), [str(number) for number in numbers])
