@@ -19,6 +19,7 @@ from mnist.reading.picture import PictureError, read_grey
 
 _EXIT_CODES = "exit codes: 0 all is well, 1 something could not be read (the message says what), 2 wrong usage"
 _STANDARD_INPUT = "-"
+_MODEL = Path("models/model.safetensors")
 _SHADES = " ░▒▓█"
 _ASCII_SHADES = " .+*#"
 
@@ -53,9 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     summary = commands.add_parser("summary", help="describe the layers, shapes and weights of the network")
     summary.set_defaults(run=_summary)
     for command in (predict, summary):
-        command.add_argument(
-            "--model", type=Path, default=Path("models/model.safetensors"), help="a trained network (%(default)s)"
-        )
+        command.add_argument("--model", type=Path, default=_MODEL, help="a trained network (%(default)s)")
 
     return parser
 
@@ -122,9 +121,11 @@ def _load(path: Path) -> Model:
     try:
         return load_model(path)
     except FileNotFoundError as error:
-        folder = path.absolute().parent
+        if path != _MODEL:
+            raise MnistError(f"{path}: there is no such file; --model should name a trained network") from error
         raise MnistError(
-            f"{path}: there is no trained network yet in {folder}; `dvc repro` makes one, --model names another file"
+            f"{path}: there is no trained network yet in {path.absolute().parent}; `dvc repro` makes one, --model "
+            "names another file"
         ) from error
 
 

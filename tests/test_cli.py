@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from mnist import cli
+from mnist.cli import main
 from tests.handwriting import ink_of, written
 from tests.helpers import ROOT
 from tests.trained import TrainedProject
@@ -115,13 +116,18 @@ def test_one_bad_picture_does_not_keep_the_others_from_being_read(mnist: Mnist, 
 
 @pytest.mark.parametrize("command", [["predict", "three.png"], ["summary"]])
 def test_without_a_network_the_message_names_the_folder_and_the_ways_to_one(
-    command: list[str], mnist: Mnist, trained: TrainedProject
+    command: list[str], mnist: Mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, out, err = mnist(*command, "--model", "models/none.safetensors")
     assert (code, out) == (1, "")
-    assert err == (
-        f"error: models/none.safetensors: there is no trained network yet in {trained.root / 'models'}; "
-        "`dvc repro` makes one, --model names another file\n"
+    assert err == "error: models/none.safetensors: there is no such file; --model should name a trained network\n"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["mnist", *command])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == (
+        f"error: models/model.safetensors: there is no trained network yet in {tmp_path / 'models'}; "
+        "`dvc repro` makes one, --model names another file"
     )
 
 
