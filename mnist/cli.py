@@ -12,10 +12,11 @@ import numpy as np
 
 from mnist.checked import flatten
 from mnist.data.arrays import ByteArray
-from mnist.errors import MnistError, plain_errors
+from mnist.errors import MnistError, plain_errors, printable
+from mnist.files import read_file
 from mnist.model import Model, load_model
 from mnist.reading.ink import SIDE, read_digit
-from mnist.reading.picture import PictureError, read_grey
+from mnist.reading.picture import MOST_BYTES, PictureError, read_grey
 
 _EXIT_CODES = "exit codes: 0 all is well, 1 something could not be read (the message says what), 2 wrong usage"
 _STANDARD_INPUT = "-"
@@ -86,8 +87,7 @@ def _predict(arguments: argparse.Namespace) -> int:
 def _read(name: str) -> ByteArray:
     """Return the digit in a picture as the network wants it, (28, 28)."""
     if name != _STANDARD_INPUT:
-        with Path(name).open("rb") as file:
-            return read_digit(read_grey(file))
+        return read_digit(read_grey(io.BytesIO(read_file(Path(name), MOST_BYTES))))
     if sys.stdin is None:
         raise PictureError("there is no standard input")
     return read_digit(read_grey(sys.stdin.buffer))
@@ -95,25 +95,25 @@ def _read(name: str) -> ByteArray:
 
 def _print_result(result: dict[str, Any], names: Sequence[str]) -> None:
     if "error" in result:
-        print(f"{result['picture']}: {result['error']}", file=sys.stderr)
+        print(printable(f"{result['picture']}: {result['error']}"), file=sys.stderr)
         return
     outputs = result["outputs"]
     first, second = np.argsort(outputs)[:-3:-1]
     runner_up = f"next {names[second]}: {outputs[second]:.3f}"
-    print(f"{result['picture']}: {names[first]}  (output {outputs[first]:.3f}; {runner_up})")
+    print(printable(f"{result['picture']}: {names[first]}  (output {outputs[first]:.3f}; {runner_up})"))
 
 
 def _summary(arguments: argparse.Namespace) -> int:
     model = _load(arguments.model)
     network = model.network
-    print(f"{arguments.model}: {network}\n")
+    print(printable(f"{arguments.model}: {network}"), end="\n\n")
     for layer, weights in enumerate(network.weights, start=1):
         then = network.output if layer == len(network.weights) else network.activation
         biases = f" + {weights.shape[1]} biases" if network.biases else ""
         print(f"layer {layer}: {weights.shape[0]} x {weights.shape[1]} weights{biases}, then {then.name}")
     print("\ntrained with")
     for key, value in flatten(model.recipe).items():
-        print(f"{key:24}{json.dumps(value)}")
+        print(printable(f"{key:24}{json.dumps(value)}"))
     return 0
 
 

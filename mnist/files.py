@@ -1,10 +1,12 @@
 """Files that are either whole or not there (write beside, flush to disk, rename), and the plain formats in them."""
 
 import csv
+import errno
 import hashlib
 import io
 import json
 import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +20,29 @@ from mnist.errors import MnistError
 
 class DamagedFileError(MnistError):
     """A file that the project wrote and that no longer holds what was written."""
+
+
+def read_file(path: Path, most: int) -> bytes:
+    """Return the content of a regular file of at most `most` bytes: for all files that come from outside.
+
+    Raises OSError, whose text names the file, where it is larger or something else: a pipe or a device may be endless.
+    """
+    check_file(path)
+    with path.open("rb") as file:
+        # Files of the system in /proc have no size; reading some of them waits for ever.
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise OSError(errno.EFBIG, f"has more than {most:,} bytes", str(path))
+        return file.read(size)
+
+
+def check_file(path: Path) -> None:
+    """Raise OSError where a path is not that of a regular file, before it is opened: that alone can wait for ever."""
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
 
 
 def save(contents: Mapping[Path, bytes]) -> None:

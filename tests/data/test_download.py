@@ -5,12 +5,14 @@ import resource
 import tracemalloc
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mnist.data.download import DownloadError, fetch
 from mnist.data.published import DATASETS, Publication, RawFile
-from mnist.data.sources import Source, SourceError
+from mnist.data.sources import Source
+from mnist.data.web import SourceError
 
 CONTENT = {"images": bytes(4) + bytes(range(100)) * 600, "labels": bytes(4) + bytes(range(10)) * 8}
 # Another data set has files of the same names and sizes.
@@ -130,6 +132,17 @@ def test_a_source_that_fails_is_named_even_when_another_succeeds(
 ) -> None:
     assert set(home.fetch(mirror={}, web=CONTENT).values()) == {"web"}
     assert capsys.readouterr().err == "warning: mirror: has no images\n"
+
+
+def test_too_little_memory_is_a_failure_of_the_source(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = gzip.open
+
+    def exhaust(file: Any) -> Any:
+        monkeypatch.setattr(gzip, "open", whole)
+        raise MemoryError
+
+    monkeypatch.setattr(gzip, "open", exhaust)
+    assert home.fetch(first=PACKED, second=PACKED) == {"images": "second", "labels": "second"}
 
 
 def test_when_all_sources_fail_the_message_says_what_is_missing_why_and_what_to_do(home: Home) -> None:

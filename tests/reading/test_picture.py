@@ -107,7 +107,7 @@ def test_a_huge_picture_is_rejected_before_memory_is_taken_for_it(size: tuple[in
 
 
 def test_a_long_file_is_rejected_before_it_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MOST_BYTES", 1000)
+    monkeypatch.setattr(module, "MOST_BYTES", 1000)
     file = io.BytesIO(bytes(5000))
     with pytest.raises(PictureError, match="more than 1,000 bytes"):
         read_grey(file)
