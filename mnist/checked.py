@@ -3,23 +3,27 @@
 import difflib
 import math
 import reprlib
-import textwrap
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, NodeEvent
 
 from mnist.errors import MnistError
+from mnist.files import read_file
 
 # A message lists no more faults of one file than these, and shows no longer values.
 _FAULTS = 30
 _WIDEST = 100
+# The bytes of a file, and the tables and lists inside each other.
+_LARGEST = 100_000
+_DEEPEST = 20
 
 
 class RecipeError(MnistError):
@@ -117,34 +121,46 @@ def _fields(keys: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Fiel
             yield from _fields(field.annotation, f"{prefix}{name}.")
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, except that a key twice in one table is an error, where PyYAML keeps the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
-        for name, count in names.items():
-            if count > 1:
-                raise yaml.YAMLError(f"{shorten(name)} is there {count} times; keep one")
-        return super().construct_mapping(node, deep)
-
-
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the lines of `key: value` that a YAML file holds.
 
-    Raises RecipeError where the file is missing, is not YAML, has a key twice, or holds something else.
+    Raises RecipeError where the file is missing, too large, not YAML, has a key twice, or holds something else.
     """
     try:
-        values = yaml.load(path.read_bytes(), _Loader)  # noqa: S506 (a safe one)
+        values = parse_yaml(read_file(path, _LARGEST).decode())
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
-    except RecursionError:
-        raise RecipeError(f"{path}: is nested too deeply for a file of hyperparameters") from None
-    # PyYAML does not catch the errors of its constructors: for dates that no calendar has, for `!!bool x`, and so on.
-    except Exception as error:
-        raise RecipeError(f"{path}: is not YAML: {error}") from error
+    except (RecipeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: {error}") from error
     if not isinstance(values, dict):
         raise RecipeError(f"{path}: should be lines of `key: value`, not {shorten(values)}")
     return {str(key): value for key, value in values.items()}
+
+
+def parse_yaml(text: str) -> Any:
+    """Return the value of YAML as DVC reads it, so that what DVC records is what is trained.
+
+    Raises RecipeError where it is not YAML, has a key twice, or has what hyperparameters do not need and what can take
+    memory and time without end: anchors, aliases, tags, deep nesting.
+    """
+    depth = 0
+    try:
+        for event in YAML(typ="safe", pure=True).parse(text):
+            depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+            if depth > _DEEPEST:
+                raise RecipeError("is nested too deeply for hyperparameters")
+            if isinstance(event, NodeEvent) and (event.anchor or getattr(event, "tag", None)):
+                line = event.start_mark.line + 1
+                raise RecipeError(f"has an anchor, alias or tag in line {line}; write the value itself")
+        return YAML(typ="safe", pure=True).load(text)
+    except RecipeError:
+        raise
+    except MarkedYAMLError as error:
+        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise RecipeError(f"is not YAML: {error.problem or error.context}{line}") from error
+    # ruamel.yaml does not catch the errors of its constructors: for dates that no calendar has, and so on.
+    except Exception as error:
+        raise RecipeError(f"is not YAML: {error}") from error
 
 
 def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,4 +195,5 @@ def shorten(value: object) -> str:
 
 
 def _shorten_text(text: str) -> str:
-    return textwrap.shorten(text, _WIDEST, placeholder=" ...")
+    line = " ".join(text.split())
+    return line if len(line) <= _WIDEST else f"{line[:_WIDEST]} ..."

@@ -2,7 +2,9 @@
 
 import argparse
 import os
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from mnist.errors import plain_errors
@@ -11,6 +13,12 @@ from mnist.recipe import PARAMS, Recipe
 
 RAW = Path("data/raw")
 """The downloaded files, which all recipes share."""
+
+# What a killed process has left beside its output; DVC leaves `.tmp` where it links data/raw.
+_LEFTOVERS = [f"{folder}/.*.partial" for folder in ("data", "data/raw", "models", "metrics", "plots", "reports")]
+_LEFTOVERS += ["data/raw/.*.tmp", ".checkpoints/.*.partial"]
+# Seconds without a change after which a file is one: another process may be writing a younger one.
+_ABANDONED = 60.0
 
 BASELINE = Path("metrics/baseline.json")
 """The run that others are compared with; git keeps it."""
@@ -47,6 +55,7 @@ def run(stage: Callable[..., None], description: str | None, **switches: str) ->
         parser.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=meaning)
     arguments = parser.parse_args()
     with plain_errors():
+        remove_leftovers()
         # The whole recipe is checked, whatever the stage needs of it: before an hour of work, not after.
         try:
             stage(Recipe.load(PARAMS), Workspace(Path()), **vars(arguments))
@@ -68,3 +77,11 @@ def restore_outputs(stage: str) -> None:
         cached = Path(out.cache.oid_to_path(out.hash_info.value)) if out.hash_info else None
         if cached and cached.is_file() and not out.exists:
             save({Path(out.fs_path): cached.read_bytes()})
+
+
+def remove_leftovers() -> None:
+    """Delete what killed processes have left in the present folder."""
+    for path in (path for pattern in _LEFTOVERS for path in Path().glob(pattern)):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED:
+                path.unlink()

@@ -10,9 +10,7 @@ import subprocess
 import sys
 from typing import Any
 
-import yaml
-
-from mnist.checked import RecipeError, nest
+from mnist.checked import RecipeError, nest, parse_yaml
 from mnist.errors import MnistError, plain_errors
 from mnist.recipe import PARAMS, Recipe
 from studies.experiment import exp_words
@@ -25,8 +23,8 @@ def combinations(texts: list[str]) -> list[dict[str, Any]]:
     lists = {}
     for name, _, values in (text.partition("=") for text in texts):
         try:
-            lists[name] = yaml.safe_load(f"[{values}]")
-        except (yaml.YAMLError, ValueError):
+            lists[name] = parse_yaml(f"[{values}]")
+        except RecipeError:
             lists[name] = None
         if not lists[name]:
             raise RecipeError(f"{name}={values}: should be key=value,value")

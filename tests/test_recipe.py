@@ -1,6 +1,7 @@
 """Recipes: every slip in a YAML file is named and answered with the allowed values; every key has its effect."""
 
 import json
+import os
 import re
 import reprlib
 from collections.abc import Mapping
@@ -10,10 +11,11 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import yaml
+from dvc.utils.serialize import load_yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnist.checked import RecipeError, merge, read_yaml
+from mnist.checked import RecipeError, merge, parse_yaml, read_yaml
 from mnist.data.batches import batches_of
 from mnist.data.dataset import DatasetError, Prepared
 from mnist.nn.training import Training
@@ -46,7 +48,7 @@ BOUNDS: dict[str, tuple[list[float], list[float]]] = {
     "deformation.fading": ([0, 1], [-0.1, 1.1]),
 }
 COUNTS = ["seed", "epochs", "batch_size", "shards", "data.validation"]
-NO_NUMBERS = ["abc", "true", ".nan", ".inf", "'1e400'", "null", "[]", "{}", "''", "2001-01-01", "!!set {a}"]
+NO_NUMBERS = ["abc", "true", ".nan", ".inf", "'1e400'", "null", "[]", "{}", "''", "2001-01-01", "1:30", "yes"]
 FAULTS: dict[str, list[str]] = {
     **{
         key: [*map(str, beyond), *NO_NUMBERS, *(["2.5", "'2.5'"] * (key in COUNTS))]
@@ -54,7 +56,7 @@ FAULTS: dict[str, list[str]] = {
     },
     **{key: ["swish", "null", "1", "true", "[]", "{}", "''"] for key in NAMES},
     **{group: ["1", "null", "abc", "[]", "true"] for group in GROUPS},
-    "network.bias": ["1", "0", "'true'", "null", "[]", "maybe"],
+    "network.bias": ["1", "0", "'true'", "null", "[]", "maybe", "yes", "off"],
     "network.hidden": ["100", "null", "abc", "{}", "true", str([5] * 101)],
 }
 
@@ -163,7 +165,7 @@ def test_the_comments_of_params_yaml_list_the_names_of_the_tables() -> None:
 def test_a_bad_value_is_answered_with_key_value_allowed_values_and_meaning(key: str, path: Path) -> None:
     for text in FAULTS[key]:
         (fault,) = faults(path, yaml_of(key, text))
-        shown = reprlib.repr(yaml.safe_load(text)).strip("'")
+        shown = reprlib.repr(parse_yaml(text)).strip("'")
         assert fault.startswith(f"{key} = ")
         assert shown[:60] in fault
         assert " should " in fault
@@ -218,8 +220,12 @@ def test_all_faults_are_listed_but_no_more_than_one_can_read(path: Path) -> None
     assert many[-1] == "and 70 more"
 
 
-LISTS = "".join(f"x{level}: &x{level} [{', '.join([f'*x{level - 1}'] * 10)}]\n" for level in range(1, 10))
-BOMB = "x0: &x0 [lol]\n" + LISTS
+LISTS = "x0: &x0 [lol]\n" + "".join(
+    f"x{level}: &x{level} [{', '.join([f'*x{level - 1}'] * 10)}]\n" for level in range(1, 10)
+)
+MERGES = "x0: &x0 {a: 1}\n" + "".join(
+    f"x{level}: &x{level} {{<<: [{', '.join([f'*x{level - 1}'] * 10)}]}}\n" for level in range(1, 30)
+)
 
 
 @pytest.mark.parametrize(
@@ -231,25 +237,71 @@ BOMB = "x0: &x0 [lol]\n" + LISTS
         ("eta: [1", "is not YAML"),
         ("eta: 1\n\teta: 2", "is not YAML"),
         ("a: 1\n---\nb: 2\n", "is not YAML"),
-        ("[a]: 1\n", "is not YAML"),
-        ("eta: !!python/object/apply:os.system ['false']", "is not YAML"),
-        ("eta: !!int ''", "is not YAML"),
-        ("eta: !!bool x", "is not YAML"),
+        ("[a]: 1\n", "('a',): there is no such key"),
+        (
+            "eta: !!python/object/apply:os.system ['false']",
+            "has an anchor, alias or tag in line 1; write the value itself",
+        ),
+        ("eta: !!int ''", "has an anchor, alias or tag in line 1"),
+        ("eta: 1\nnetwork: {hidden: !!set {5}}", "has an anchor, alias or tag in line 2"),
+        ("eta: &a [*a]", "has an anchor, alias or tag in line 1"),
+        ("eta: *x", "has an anchor, alias or tag in line 1"),
+        (LISTS, "has an anchor, alias or tag in line 1"),
+        (MERGES, "has an anchor, alias or tag in line 1"),
         ("seed: " + "1" * 5000, "is not YAML"),
         ("eta: 2001-99-99", "is not YAML"),
-        ("eta: 0.1\nalpha: 0.9\neta: 0.2\n", "is not YAML: 'eta' is there 2 times; keep one"),
-        ("data:\n  validation: 1\n  validation: 2\n", "is not YAML: 'validation' is there 2 times; keep one"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is not YAML"),
-        (b"\xff\xfe\xfd", "is not YAML"),
-        ("[" * 1000, "nested too deeply"),
+        ("eta: 0.1\nalpha: 0.9\neta: 0.2\n", 'is not YAML: found duplicate key "eta" with value'),
+        ("data:\n  validation: 1\n  validation: 2\n", 'is not YAML: found duplicate key "validation" with value'),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "can't decode byte 0x89"),
+        (b"\xff\xfe\xfd", "can't decode byte 0xff"),
+        (b"%YAML 9.9\n---\neta: 1", "is not YAML"),
+        ("[" * 50_000, "nested too deeply"),
         ("eta: " + "{a: " * 1000, "nested too deeply"),
-        ("eta: &a [*a]", "eta = [["),
-        (BOMB + "eta: *x9", "eta = [["),
-        ("&a {network: *a}", "network.network"),
+        ("eta: 1 #" + "x" * 100_000, "cannot be read: has more than 100,000 bytes"),
+        (f"{'k' * 900}: 1\n", "kkk ...: there is no such key"),
+        (f'"{chr(92)}e[31mred{chr(92)}x07": 1\n', "there is no such key"),
     ],
 )
 def test_a_file_that_is_no_recipe_is_rejected_in_few_words(text: str | bytes, fault: str, path: Path) -> None:
     assert fault in "\n".join(faults(path, text))
+
+
+@pytest.mark.parametrize("place", ["pipe", "/dev/zero", "/proc/kmsg"])
+def test_what_is_not_a_file_is_rejected_at_once(place: str, tmp_path: Path) -> None:
+    if place == "pipe":
+        os.mkfifo(tmp_path / place)
+    with pytest.raises(RecipeError, match=r"is not a regular file|not None"):
+        Recipe.load(tmp_path / place)
+
+
+SCALARS = st.one_of(
+    st.from_regex(r"[-+]?[0-9_]{1,4}(:[0-9]{1,2}|\.[0-9_]{0,3})?([eE][-+]?[0-9]{1,2})?", fullmatch=True),
+    st.from_regex(r"[-+]?0[xob]?[0-9a-f_]{1,4}", fullmatch=True),
+    st.from_regex(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ][0-9]{1,2}:[0-9]{2}:[0-9]{2})?", fullmatch=True),
+    st.sampled_from(
+        ["y", "Y", "yes", "NO", "on", "Off", "true", "TRUE", "False", "~", "null", "NULL", ".inf", "-.Inf"]
+    ),
+    st.sampled_from([".nan", ".NaN", "=", "<<", "'010'", '"1e-5"', "1e-05", "010", "1:30", "1_000"]),
+    st.sampled_from([*"-?:,[]{}#&*!|>'\"%@`", "!!set {a}", "!!float 1", "!!omap [a: 1]", "&a 1", "|\n  x", "\ufeff1"]),
+    st.text(st.characters(codec="utf-8"), max_size=6),
+)
+
+
+@settings(max_examples=300)
+@given(SCALARS, st.sampled_from(["", "%YAML 1.1\n---\n", "%YAML 1.2\n---\n"]), st.sampled_from(["{}", "[{}, 1]"]))
+def test_a_value_is_read_as_dvc_reads_it_or_rejected(path: Path, scalar: str, version: str, frame: str) -> None:
+    path.write_text(f"{version}a: {frame.format(scalar)}\n", encoding="utf-8", newline="")
+    try:
+        value = read_yaml(path)
+    except RecipeError:
+        return
+    # With the types, since 1 == 1.0 == true; nan is not itself.
+    assert repr(value) == repr({str(key): part for key, part in load_yaml(str(path)).items()})
+
+
+@pytest.mark.parametrize(("text", "seed"), [("010", 10), ("0o10", 8), ("0b11", 3), ("0x1f", 31), ("1_000", 1000)])
+def test_a_number_is_what_dvc_records(text: str, seed: int, path: Path) -> None:
+    assert load(path, yaml_of("seed", text)).seed == seed == load_yaml(str(path))["seed"]
 
 
 def test_a_missing_file_and_a_folder_are_rejected_by_name(tmp_path: Path) -> None:

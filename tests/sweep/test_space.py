@@ -76,7 +76,7 @@ MANY = [round(0.01 * number, 2) for number in range(1, 100)]
         ({"space": {"seed": [1, 2]}}, r"seed = \[1, 2\]: cannot be tried"),
         ({"space": {"data.validation": [10, 20]}}, "data.validation = .*: cannot be tried"),
         ({"space": {"eta": {"low": 0.1, "high": 1}}}, "eta: a grid has lists"),
-        ({"space": {"eta": MANY, "alpha": MANY, "deformation.shear": MANY}}, "970,299 points, more than 10,000"),
+        ({"space": {"eta": MANY, "alpha": [*MANY], "deformation.shear": MANY[:]}}, "970,299 points, more than 10,000"),
         ({"space": {"batch_size": [20, 151]}}, "batch_size = 151: should be at most 150"),
         ({"method": "tpe", "space": {"batch_size": {"low": 1, "high": 151}}}, "batch_size = 151: should be at most"),
         ({"trials": 10**6}, "trials = 1000000: should be less than or equal to 10000"),
