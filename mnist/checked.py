@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, NodeEvent
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, NodeEvent, ScalarEvent
 
 from mnist.errors import MnistError
 from mnist.files import read_file
@@ -24,6 +24,7 @@ _WIDEST = 100
 # The bytes of a file, and the tables and lists inside each other.
 _LARGEST = 100_000
 _DEEPEST = 20
+_LONGEST_VALUE = 1000
 
 
 class RecipeError(MnistError):
@@ -100,6 +101,8 @@ class CheckedFile(Keys):
         """Put one of pydantic's findings into a line: key, value, allowed values, meaning of the key."""
         fields, parts = cls.fields(), [str(part) for part in fault["loc"]]
         key = next((name for end in range(len(parts), 0, -1) if (name := ".".join(parts[:end])) in fields), "")
+        if not key and fault["type"] != "extra_forbidden":
+            return f"{shorten(fault['input'])}: is no text that a key can be"
         if fault["type"] == "extra_forbidden":
             alike = difflib.get_close_matches(parts[-1], [name.split(".")[-1] for name in fields], n=1)
             known = [name for name in fields if alike and name.split(".")[-1] == alike[0]]
@@ -149,6 +152,8 @@ def parse_yaml(text: str) -> Any:
             depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
             if depth > _DEEPEST:
                 raise RecipeError("is nested too deeply for hyperparameters")
+            if isinstance(event, ScalarEvent) and len(event.value) > _LONGEST_VALUE:
+                raise RecipeError(f"has a value of more than {_LONGEST_VALUE:,} characters: {shorten(event.value)}")
             if isinstance(event, NodeEvent) and (event.anchor or getattr(event, "tag", None)):
                 line = event.start_mark.line + 1
                 raise RecipeError(f"has an anchor, alias or tag in line {line}; write the value itself")

@@ -22,8 +22,8 @@ class DamagedFileError(MnistError):
     """A file that the project wrote and that no longer holds what was written."""
 
 
-def read_file(path: Path, most: int) -> bytes:
-    """Return the content of a regular file of at most `most` bytes: for all files that come from outside.
+def read_file(path: Path, most: int = 1 << 32) -> bytes:
+    """Return the content of a regular file of at most `most` bytes.
 
     Raises OSError, whose text names the file, where it is larger or something else: a pipe or a device may be endless.
     """
@@ -84,7 +84,7 @@ def encode_json(value: Mapping[str, Any]) -> bytes:
 def load_json(path: Path) -> dict[str, Any]:
     """Return the object of a JSON file; raises DamagedFileError where it does not hold one."""
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(read_file(path))
     except (ValueError, RecursionError) as error:
         raise DamagedFileError(f"{path}: is damaged ({error}); `dvc repro` makes it again") from error
     if not isinstance(value, dict):
@@ -102,7 +102,7 @@ def encode_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes
 def load_csv(path: Path, header: Sequence[str]) -> list[dict[str, str]]:
     """Return the rows of a file that `encode_csv` made with these names; raises DamagedFileError."""
     try:
-        first, *rows = csv.reader(io.StringIO(path.read_text(encoding="utf-8")), strict=True)
+        first, *rows = csv.reader(io.StringIO(read_file(path).decode()), strict=True)
         if first != list(header):
             raise ValueError(f"it begins with {first}")
         return [dict(zip(header, row, strict=True)) for row in rows]
@@ -128,7 +128,7 @@ def encode_array(values: NDArray[Any]) -> bytes:
 
 def load_array(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return the array (n,) of a file that `encode_array` made; raises DamagedFileError where it has another type."""
-    data = path.read_bytes()
+    data = read_file(path)
     try:
         values: NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
         if values.dtype != dtype or values.ndim != 1:

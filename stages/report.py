@@ -38,7 +38,14 @@ def report(recipe: Recipe, workspace: Workspace, *, save_baseline: bool = False)
         training_digits=None if deformation.is_none else training_digits,
         baseline=baseline,
     )
-    page = render(results, workspace.chart_scripts.read_text(encoding="utf-8"))
+    try:
+        page = render(results, workspace.chart_scripts.read_text(encoding="utf-8"))
+    # Files that are whole, each for itself, and do not fit together; there are as many ways as there are figures.
+    except Exception as error:
+        raise DamagedFileError(
+            f"the results in {workspace.scores.parent}, {workspace.plots} and {workspace.model.parent} do not belong "
+            f"together ({error}); `dvc repro` makes them again"
+        ) from error
     mistakes, names = worst_mistakes(examples, MISTAKES), model.class_names
     captions = [f"{names[actual]}, not {names[predicted]}" for actual, predicted in mistakes[["actual", "predicted"]]]
     save(

@@ -114,6 +114,23 @@ def test_one_bad_picture_does_not_keep_the_others_from_being_read(mnist: Mnist, 
     assert len(errors) == 4
 
 
+@pytest.mark.parametrize("place", ["pipe", "/dev/zero"])
+def test_what_is_no_file_is_an_error_of_that_picture_or_of_the_network(
+    place: str, mnist: Mnist, three: Path, tmp_path: Path
+) -> None:
+    if place == "pipe":
+        os.mkfifo(tmp_path / place)
+    code, out, err = mnist("predict", tmp_path / place, three)
+    assert (code, out[: len(str(three))]) == (1, str(three))
+    assert err == f"{tmp_path / place}: is not a regular file\n"
+    assert mnist("summary", "--model", tmp_path / place).err == f"error: {tmp_path / place}: is not a regular file\n"
+
+
+def test_a_name_with_control_characters_is_escaped(mnist: Mnist, tmp_path: Path, three: Path) -> None:
+    code, _, err = mnist("predict", shutil.copy(three, tmp_path / "\x1b[31mred.png"), "\x1b]0;x\x07")
+    assert (code, err) == (1, "\\x1b]0;x\\x07: No such file or directory\n")
+
+
 @pytest.mark.parametrize("command", [["predict", "three.png"], ["summary"]])
 def test_without_a_network_the_message_names_the_folder_and_the_ways_to_one(
     command: list[str], mnist: Mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,5 +1,6 @@
 """Files on disk: whole or not there, whatever interrupts the writing; exact round trips; damage found and named."""
 
+import os
 import pickle
 import resource
 import signal
@@ -26,6 +27,7 @@ from mnist.files import (
     load_csv,
     load_json,
     load_numbers,
+    read_file,
     save,
     sha256_of,
 )
@@ -236,6 +238,30 @@ def test_pickled_objects_are_rejected_and_not_run(tmp_path: Path) -> None:
     with pytest.raises(DamagedFileError, match=r"objects\.npy: is damaged"):
         load_array(path, np.dtype(object))
     assert not trace.exists()
+
+
+@pytest.mark.parametrize("place", ["pipe", "/dev/zero", "/dev/tty"])
+def test_what_is_no_regular_file_is_not_opened(place: str, tmp_path: Path) -> None:
+    if place == "pipe":
+        os.mkfifo(tmp_path / place)
+    with pytest.raises(OSError, match="is not a regular file"):
+        read_file(tmp_path / place)
+
+
+def test_a_file_of_the_system_that_may_wait_for_ever_is_empty() -> None:
+    assert read_file(Path("/proc/kmsg")) == b""
+
+
+def test_no_more_is_read_than_allowed(tmp_path: Path) -> None:
+    path = tmp_path / "sparse"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(OSError, match=r"has more than 4,294,967,296 bytes"):
+        read_file(path)
+    path.write_bytes(bytes(10))
+    assert read_file(path, 10) == bytes(10)
+    with pytest.raises(OSError, match="has more than 9 bytes"):
+        read_file(path, 9)
 
 
 def test_a_digest_is_that_of_the_standard(path: Path) -> None:

@@ -129,6 +129,8 @@ DESCRIPTIONS: list[tuple[str, Any, str]] = [
     ("class_names", list("abc"), UNKNOWN),
     ("class_names", list(range(10)), UNKNOWN),
     ("class_names", "0123456789", UNKNOWN),
+    ("class_names", [*"012345678", "\ud800"], UNKNOWN),
+    ("class_names", [*"012345678", "\x1b[31m"], UNKNOWN),
     ("recipe", "params.yaml", UNKNOWN),
 ]
 

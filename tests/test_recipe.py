@@ -281,7 +281,7 @@ SCALARS = st.one_of(
     st.sampled_from(
         ["y", "Y", "yes", "NO", "on", "Off", "true", "TRUE", "False", "~", "null", "NULL", ".inf", "-.Inf"]
     ),
-    st.sampled_from([".nan", ".NaN", "=", "<<", "'010'", '"1e-5"', "1e-05", "010", "1:30", "1_000"]),
+    st.sampled_from(["-.Inf", ".nan", ".NaN", "=", "<<", "'010'", '"1e-5"', "1e-05", "010", "1:30", "1_000"]),
     st.sampled_from([*"-?:,[]{}#&*!|>'\"%@`", "!!set {a}", "!!float 1", "!!omap [a: 1]", "&a 1", "|\n  x", "\ufeff1"]),
     st.text(st.characters(codec="utf-8"), max_size=6),
 )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mnist.data.arrays import ByteArray
 from mnist.data.idx import parse_idx
 from mnist.errors import MnistError
-from mnist.files import DamagedFileError, load_json
+from mnist.files import DamagedFileError, load_json, read_file
 
 SIDE = 28
 PIXELS = SIDE * SIDE
@@ -50,7 +50,7 @@ def read_raw(images: Path, labels: Path) -> Dataset:
     """
     names = images.with_name(CLASS_NAMES)
     class_names = tuple(map(str, load_json(names)["class_names"])) if names.exists() else DIGITS
-    pixels, digits = (parse_idx(path.read_bytes(), path) for path in (images, labels))
+    pixels, digits = (parse_idx(read_file(path), path) for path in (images, labels))
     if pixels.shape[1:] != (SIDE, SIDE):
         raise DatasetError(f"{images}: should hold images of {SIDE} x {SIDE} pixels, but has shape {pixels.shape}")
     if digits.shape != pixels.shape[:1]:
@@ -114,7 +114,7 @@ def load_prepared(path: Path) -> Prepared:
     Raises DamagedFileError where it holds something else, since its checksums find a single flipped bit, and OSError
     where it cannot be read.
     """
-    data = path.read_bytes()
+    data = read_file(path)
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             # NumPy reads no further than the header says, so that a damaged header could hide damage from zipfile.

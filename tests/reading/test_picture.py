@@ -106,6 +106,12 @@ def test_a_huge_picture_is_rejected_before_memory_is_taken_for_it(size: tuple[in
     assert peak < 10_000_000
 
 
+@pytest.mark.parametrize("size", [(1, 50_000_000), (50_000_000, 1), (100_001, 1)])
+def test_a_long_line_of_pixels_is_rejected_before_memory_is_taken_for_it(size: tuple[int, int]) -> None:
+    with pytest.raises(PictureError, match="a side of more than 100,000 pixels"):
+        read_grey(io.BytesIO(bomb(*size)))
+
+
 def test_a_long_file_is_rejected_before_it_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_BYTES", 1000)
     file = io.BytesIO(bytes(5000))

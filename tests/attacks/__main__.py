@@ -1,0 +1,59 @@
+"""Try all families; write docs/attacks.csv, and the table of docs/reliability.md from it."""
+
+import itertools
+import sys
+import tempfile
+from pathlib import Path
+
+from mnist.files import encode_csv, load_csv, save
+from tests.attacks import files, surroundings
+from tests.attacks.engine import Ending, finished_project, try_all
+from tests.helpers import ROOT
+
+CSV, PAGE = ROOT / "docs/attacks.csv", ROOT / "docs/reliability.md"
+_VERDICTS = ("accepted", "rejected", "hung", "lost", "traceback")
+_HEADER = ("family", "tried", *_VERDICTS, "longest, s", "peak, MB")
+_BEGIN, _END = "<!-- attacks.csv -->\n", "<!-- end -->\n"
+
+
+def rows(endings: list[Ending]) -> list[list[object]]:
+    """Return a line for each family."""
+    families = itertools.groupby(endings, lambda ending: ending.case.family)
+    table = []
+    for family, members in ((family, list(members)) for family, members in families):
+        counts = [sum(ending.verdict == verdict for ending in members) for verdict in _VERDICTS]
+        longest, peak = max(ending.seconds for ending in members), max(ending.megabytes for ending in members)
+        table.append([family, len(members), *counts, f"{longest:.1f}", f"{peak:.0f}"])
+    return table
+
+
+def page_with_table() -> str:
+    """Return docs/reliability.md with the table of docs/attacks.csv."""
+    lines = [_HEADER, ["---"] * len(_HEADER), *(row.values() for row in load_csv(CSV, _HEADER))]
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    before, _, rest = PAGE.read_text().partition(_BEGIN)
+    return f"{before}{_BEGIN}{table}{_END}{rest.partition(_END)[2]}"
+
+
+def main() -> None:
+    """Try everything, or the families that are named; the exit code is 1 where a case did not end well."""
+    names = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as folder, surroundings.mirrors() as mirrors:
+        cases = itertools.chain(
+            files.parameters(), files.pictures(), files.models(), files.results(), mirrors, surroundings.folders(),
+            surroundings.kills(), surroundings.environments(),
+        )  # fmt: skip
+        endings = try_all((case for case in cases if not names or case.family in names), finished_project(Path(folder)))
+    bad = [ending for ending in endings if ending.verdict not in ("accepted", "rejected")]
+    for ending in bad:
+        print(f"--- {ending.verdict}: {ending.case.family}, {ending.case.name!r}: {ending.output!r}")
+    for row in rows(endings):
+        print(*row, sep=", ")
+    if not names:
+        save({CSV: encode_csv(_HEADER, rows(endings))})
+        save({PAGE: page_with_table().encode()})
+    sys.exit(bool(bad))
+
+
+if __name__ == "__main__":
+    main()
