@@ -75,9 +75,10 @@ sweep: ready
 	$(BIN)/dvc repro download
 	$(BIN)/python -m studies.sweep
 
-# Longer versions of the reliability tests, a quarter of an hour.
+# Longer versions of the reliability tests, a quarter of an hour, and 900 attacks, eight minutes.
 torture: setup $(VENV)/tools
 	$(BIN)/python -m tests.torture
+	$(BIN)/python -m tests.attacks
 
 # Speed beside other libraries (`pip install torch jax scikit-learn`), ten minutes.
 bench: setup

@@ -14,14 +14,14 @@ from mnist.recipe import PARAMS, Recipe
 RAW = Path("data/raw")
 """The downloaded files, which all recipes share."""
 
+BASELINE = Path("metrics/baseline.json")
+"""The run that others are compared with; git keeps it."""
+
 # What a killed process has left beside its output; DVC leaves `.tmp` where it links data/raw.
 _LEFTOVERS = [f"{folder}/.*.partial" for folder in ("data", "data/raw", "models", "metrics", "plots", "reports")]
 _LEFTOVERS += ["data/raw/.*.tmp", ".checkpoints/.*.partial"]
 # Seconds without a change after which a file is one: another process may be writing a younger one.
 _ABANDONED = 60.0
-
-BASELINE = Path("metrics/baseline.json")
-"""The run that others are compared with; git keeps it."""
 
 
 class Workspace:

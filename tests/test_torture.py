@@ -1,10 +1,15 @@
-"""Shorter versions of the trials that `make torture` runs for a quarter of an hour."""
+"""Shorter versions of the trials that `make torture` runs for a quarter of an hour, and its record of attacks."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 
+from mnist.files import load_csv
 from tests import torture
+from tests.attacks import files, surroundings
+from tests.attacks.__main__ import CSV, HEADER, PAGE, page_with_table
+from tests.attacks.engine import Case, finished_project, try_all
 
 
 def test_a_killed_stage_loses_nothing() -> None:
@@ -32,3 +37,30 @@ def test_the_fuzzer_counts_undocumented_errors() -> None:
     calls = itertools.count()
     row = torture.fuzz("nothing", lambda _: 1 / (next(calls) % 2), b"abc", 10)
     assert row.lost == 5
+
+
+def test_attacks_of_all_families_end_well_and_a_bad_end_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = [
+        Case("bad", "traceback", ["timeit", "1 / 0"]),
+        Case("bad", "lost", ["timeit", "-n1", "-r1", "open('data/prepared.npz', 'w')"], shell='"$@"; exit 1'),
+        Case("bad", "hung", ["timeit", "import time; time.sleep(99)"]),
+    ]
+    project = finished_project(tmp_path / "project")
+    with surroundings.mirrors() as mirrors:
+        families = (
+            files.parameters(), files.pictures(), files.models(), files.results(), mirrors, surroundings.folders(),
+            surroundings.kills(), surroundings.environments(),
+        )  # fmt: skip
+        good = try_all([next(family) for family in families], project)
+    monkeypatch.setattr("tests.attacks.engine._PATIENCE", 2.0)
+    assert [ending.verdict for ending in try_all(bad, project)] == ["traceback", "lost", "hung"]
+    assert {ending.verdict for ending in good} <= {"accepted", "rejected"}
+
+
+def test_the_last_run_of_all_attacks_is_in_the_docs_and_nothing_gave_way() -> None:
+    rows = load_csv(CSV, HEADER)
+    assert sum(int(row["tried"]) for row in rows) > 800
+    assert {row[name] for row in rows for name in ("hung", "lost", "traceback")} == {"0"}
+    assert page_with_table() == PAGE.read_text()

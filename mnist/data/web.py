@@ -37,19 +37,21 @@ class _Session(requests.Session):
 
 
 def from_web(address: str, file: RawFile) -> bytes:
-    """Return a file from an http(s) address, which has it with the ending .gz or without.
-
-    Raises SourceError.
-    """
+    """Return a file from an http(s) address, which has it with the ending .gz or without; raises SourceError."""
     url = f"{address.rstrip('/')}/{file.name}"
     try:
-        try:
-            return _get(f"{url}.gz", file)
-        except _NotThereError:
-            # The first failure says more than a second "not found" would.
-            with suppress(_NotThereError):
-                return _get(url, file)
-            raise
+        return _get(f"{url}.gz", file)
+    except _NotThereError:
+        # The first failure says more than a second "not found" would.
+        with suppress(_NotThereError):
+            return _get(url, file)
+        raise
+
+
+def _get(url: str, file: RawFile) -> bytes:
+    """Return what a server has at an address; raises SourceError."""
+    try:
+        return _receive(url, file)
     except (requests.RequestException, HTTPError, ValueError) as error:
         raise SourceError(_reason(error)) from error
 
@@ -60,7 +62,7 @@ def _reason(error: Exception) -> str:
     return str(getattr(inner, "reason", inner)).rpartition(": ")[-1]
 
 
-def _get(url: str, file: RawFile) -> bytes:
+def _receive(url: str, file: RawFile) -> bytes:
     """Return the body of an http(s) response as the server stores it, no more than the file can need; with a bar."""
     received = bytearray()
     with (
@@ -105,5 +107,3 @@ def _retry(session: requests.Session, url: str) -> requests.Response:
                 raise
         time.sleep(pause)
     raise AssertionError("the last answer is returned or raised")
-
-

@@ -12,7 +12,7 @@ from tests.helpers import ROOT
 
 CSV, PAGE = ROOT / "docs/attacks.csv", ROOT / "docs/reliability.md"
 _VERDICTS = ("accepted", "rejected", "hung", "lost", "traceback")
-_HEADER = ("family", "tried", *_VERDICTS, "longest, s", "peak, MB")
+HEADER = ("family", "tried", *_VERDICTS, "longest, s", "peak, MB")
 _BEGIN, _END = "<!-- attacks.csv -->\n", "<!-- end -->\n"
 
 
@@ -29,7 +29,7 @@ def rows(endings: list[Ending]) -> list[list[object]]:
 
 def page_with_table() -> str:
     """Return docs/reliability.md with the table of docs/attacks.csv."""
-    lines = [_HEADER, ["---"] * len(_HEADER), *(row.values() for row in load_csv(CSV, _HEADER))]
+    lines = [HEADER, ["---"] * len(HEADER), *(row.values() for row in load_csv(CSV, HEADER))]
     table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     before, _, rest = PAGE.read_text().partition(_BEGIN)
     return f"{before}{_BEGIN}{table}{_END}{rest.partition(_END)[2]}"
@@ -50,7 +50,7 @@ def main() -> None:
     for row in rows(endings):
         print(*row, sep=", ")
     if not names:
-        save({CSV: encode_csv(_HEADER, rows(endings))})
+        save({CSV: encode_csv(HEADER, rows(endings))})
         save({PAGE: page_with_table().encode()})
     sys.exit(bool(bad))
 

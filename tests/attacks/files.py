@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from mnist.model import encode_sealed, load_sealed
+from mnist.model import decode_sealed, encode_sealed
 from mnist.recipe import Recipe
 from tests.attacks.engine import Case
 from tests.helpers import VALUES
@@ -222,7 +222,7 @@ def models() -> Iterator[Case]:
 
     def described(description: dict[str, Any]) -> Callable[[Path], object]:
         def rewrite(root: Path) -> None:
-            (root / _MODEL).write_bytes(encode_sealed(load_sealed(root / _MODEL)[1], description))
+            (root / _MODEL).write_bytes(encode_sealed(decode_sealed((root / _MODEL).read_bytes())[1], description))
 
         return rewrite
 

@@ -1,5 +1,6 @@
 """Before DVC runs: parameters that it would choke on are rejected, and what a kill left is put right."""
 
+import itertools
 import os
 import subprocess
 import time
@@ -7,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from stages.pipeline import RAW
 from tests.helpers import ROOT
 from tests.stages.project import Project
 
@@ -61,20 +61,18 @@ def test_make_checks_before_dvc_runs() -> None:
 
 def test_any_stage_removes_old_leftovers_and_leaves_those_that_another_process_may_be_writing(tmp_path: Path) -> None:
     project = Project(tmp_path)
-    raw = tmp_path / RAW
     names = [
         "data/raw/.{}.tmp",
+        "data/raw/{}.tmp",
         "data/.{}.partial",
         "models/.{}.partial",
         ".checkpoints/.{}.partial",
-        "data/raw/{}.tmp",
     ]
-    for name in names:
-        for age, seconds in (("old", 3600), ("new", 0)):
-            path = Path(os.path.normpath(raw / name.format(age)))
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(b"half")
-            os.utime(path, (time.time() - seconds,) * 2)
+    for name, (age, seconds) in itertools.product(names, {"old": 3600, "new": 0}.items()):
+        path = tmp_path / name.format(age)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"half")
+        os.utime(path, (time.time() - seconds,) * 2)
     project.run("stages.prepare")
-    left = {os.path.relpath(path, raw) for path in tmp_path.rglob("*") if path.suffix in (".tmp", ".partial")}
-    assert left == {name.format("new") for name in names} | {"old.tmp"}
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.suffix in (".tmp", ".partial")}
+    assert left == {name.format("new") for name in names} | {"data/raw/old.tmp"}

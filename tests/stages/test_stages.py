@@ -246,14 +246,11 @@ def test_without_network_npm_and_cache_the_download_ends_in_one_readable_error(
     assert not (project.root / RAW).exists()
 
 
-@pytest.mark.parametrize(
-    "change", [{}, {"test": {}}, {"test": {"accuracy": "\ud800", "recall": [], "precision": []}}], ids=str
-)
+@pytest.mark.parametrize("change", [{}, {"test": {}}, {"test": {"accuracy": "\ud800"}}], ids=str)
 def test_results_that_do_not_belong_together_give_one_sentence(change: dict[str, Any], project: Project) -> None:
     before = project.files("reports", "plots")
     (project.root / "metrics/scores.json").write_text(json.dumps(change))
     message = project.fail("stages.report")
-    assert re.match(
-        "error: the results in metrics, plots and models do not belong together .*`dvc repro` makes", message
-    )
+    assert message.startswith("error: the results in metrics, plots and models do not belong together ")
+    assert message.count("\n") == 1
     assert project.files("reports", "plots") == before
