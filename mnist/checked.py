@@ -185,15 +185,6 @@ def flatten(table: object) -> dict[str, Any]:
     return flat
 
 
-def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the table that `flatten` made flat."""
-    table: dict[str, Any] = {}
-    for name, value in flat.items():
-        group, _, key = name.rpartition(".")
-        table = merge(table, {group: {key: value}} if group else {key: value})
-    return table
-
-
 def shorten(value: object) -> str:
     """Show a value from a file in a bounded space, however large or nested it is."""
     return _shorten_text(reprlib.repr(value))

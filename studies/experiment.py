@@ -2,10 +2,20 @@
 
 import json
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
-from mnist.checked import flatten
+from mnist.checked import flatten, merge
 from mnist.recipe import Recipe
+
+
+def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the table that `flatten` made flat."""
+    table: dict[str, Any] = {}
+    for name, value in flat.items():
+        group, _, key = name.rpartition(".")
+        table = merge(table, {group: {key: value}} if group else {key: value})
+    return table
 
 
 def differences(recipe: Recipe, default: Recipe) -> dict[str, Any]:

@@ -10,10 +10,10 @@ import subprocess
 import sys
 from typing import Any
 
-from mnist.checked import RecipeError, nest, parse_yaml
+from mnist.checked import RecipeError, parse_yaml
 from mnist.errors import MnistError, plain_errors
 from mnist.recipe import PARAMS, Recipe
-from studies.experiment import exp_words
+from studies.experiment import exp_words, nest
 
 _TABLE = ("--no-pager", "--only-changed", "--sort-by", "validation.accuracy", "--sort-order", "desc")
 

@@ -2,8 +2,10 @@
 
 import gzip
 import io
+import os
 import re
 import shutil
+import signal
 import subprocess
 import tarfile
 import threading
@@ -113,16 +115,21 @@ def _run_npm(command: list[str], scratch: Path) -> None:
     log, deadline = scratch / "npm.log", time.monotonic() + _NPM_PATIENCE
     with (
         log.open("wb") as output,
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=output, cwd=scratch) as npm,  # noqa: S603 (no shell, and every word is ours)
+        # A group of its own, which ends with it: npm may start other programs.
+        subprocess.Popen(  # noqa: S603 (no shell, and every word is ours)
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=output, cwd=scratch, process_group=0
+        ) as npm,
     ):
-        while npm.poll() is None:
-            if time.monotonic() > deadline:
-                npm.kill()
-                raise SourceError(f"npm has not ended after {_NPM_PATIENCE:g} s")
-            if sum(path.lstat().st_size for path in scratch.iterdir()) > _LARGEST_PACKAGE:
-                npm.kill()
-                raise SourceError(f"npm writes more than {_LARGEST_PACKAGE:,} bytes")
-            time.sleep(0.05)
+        try:
+            while npm.poll() is None:
+                if time.monotonic() > deadline:
+                    raise SourceError(f"npm has not ended after {_NPM_PATIENCE:g} s")
+                if sum(path.lstat().st_size for path in scratch.iterdir()) > _LARGEST_PACKAGE:
+                    raise SourceError(f"npm writes more than {_LARGEST_PACKAGE:,} bytes")
+                time.sleep(0.05)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(npm.pid, signal.SIGKILL) if hasattr(os, "killpg") else npm.kill()
     if npm.returncode:
         said = read_file(log, _LARGEST_PACKAGE).decode(errors="replace").strip()
         raise SourceError(f"npm failed: {_without_password(said.partition(chr(10))[0]) or f'exit code {npm.returncode}'}")

@@ -11,6 +11,10 @@ FloatArray: TypeAlias = NDArray[np.floating[Any]]
 
 
 def shared_zeros(count: int, dtype: Any) -> FloatArray:
-    """Return zeros, shape (count,), that this process shares with those that it forks; memory without a name."""
-    memory = mmap.mmap(-1, max(1, count * np.dtype(dtype).itemsize))
+    """Return zeros, shape (count,), in memory without a name that this process shares with those that it forks."""
+    size = count * np.dtype(dtype).itemsize
+    try:
+        memory = mmap.mmap(-1, max(1, size))
+    except OSError as error:
+        raise MemoryError(f"Unable to allocate {size / 2**30:.1f} GiB") from error
     return np.frombuffer(memory, dtype, count)

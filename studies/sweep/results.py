@@ -7,11 +7,10 @@ from typing import Any
 import yaml
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from mnist.checked import nest
 from mnist.files import encode_csv
 from mnist.recipe import Recipe
 from report.charts import draw_chart
-from studies.experiment import differences, exp_command
+from studies.experiment import differences, exp_command, nest
 from studies.sweep.space import Space
 from studies.sweep.study import Trial
 

@@ -14,9 +14,10 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from pydantic import Field
 
-from mnist.checked import CheckedFile, Count, Number, RecipeError, nest, shorten
+from mnist.checked import CheckedFile, Count, Number, RecipeError, shorten
 from mnist.data.dataset import Dataset, Prepared
 from mnist.recipe import Recipe
+from studies.experiment import nest
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 _LIMIT = 10_000  # no sweep has more trials

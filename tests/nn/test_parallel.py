@@ -1,5 +1,6 @@
 """Processes that train together: the same bits for any number of them, and nothing left when one is killed."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -30,7 +31,7 @@ def _nothing_is_left() -> Iterator[None]:
     """No process outlives a training."""
     with blas_threads(0):
         yield
-    assert psutil.Process().children() == []
+    assert multiprocessing.active_children() == []
 
 
 def start(changes: dict[str, Any]) -> tuple[Training, Batches, Recipe]:
@@ -84,7 +85,7 @@ def test_a_process_that_is_killed_ends_the_training_with_a_sentence() -> None:
     training, batches, _ = start({"shards": 2})
     progress = training.run(batches, [], processes=2)
     next(progress)
-    (child,) = psutil.Process().children()
+    (child,) = multiprocessing.active_children()
     child.kill()
     with pytest.raises(ProcessDiedError, match=r"one of the 2 processes .* has ended early \(exit code -9; -9: it was"):
         list(progress)
@@ -109,7 +110,7 @@ def test_a_training_that_is_given_up_leaves_no_process() -> None:
     training, batches, _ = start({"shards": 2})
     progress = training.run(batches, [], processes=2)
     next(progress)
-    assert len(psutil.Process().children()) == 1
+    assert len(multiprocessing.active_children()) == 1
     progress.close()  # type: ignore[attr-defined]
 
 
