@@ -3,7 +3,6 @@
 import hashlib
 import os
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from mnist.data.dataset import CLASS_NAMES, SIDE
@@ -18,50 +17,61 @@ from mnist.recipe import Recipe
 from stages.pipeline import RAW, Workspace, run
 
 OWN_DATA = Path("data/own")
+FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
 
 def download(recipe: Recipe, _: Workspace) -> None:
     """Write the files that are missing, damaged, or of another data set, and leave the others alone."""
-    reject_foreign(recipe.data.dataset)
-    if recipe.data.dataset == OWN:
+    names, dataset = RAW / CLASS_NAMES, recipe.data.dataset
+    imported = load_json(names).get("own", []) if names.exists() else []
+    present = {name: sha256_of(RAW / name) for name in FILES if (RAW / name).is_file()}
+    reject_foreign(dataset, {name: digest for name, digest in present.items() if digest not in imported})
+    if dataset != OWN:
+        fetch_published(dataset)
+    elif list(present.values()) == imported and not any(OWN_DATA.glob("*train*")):
+        # A colleague's clone and DVC's queue have what was imported, and not what it was imported from.
+        print(f"{OWN_DATA} holds no data: {RAW} stays as it is")
+    else:
         import_own()
-        return
-    published = DATASETS[recipe.data.dataset]
+
+
+def fetch_published(dataset: str) -> None:
+    """Download what is missing or damaged."""
     with tempfile.TemporaryDirectory() as scratch:
-        dataset = recipe.data.dataset
         sources = default_sources(dataset, os.environ.get("MNIST_MIRROR"), Path(scratch))
         for file, source in fetch(dataset, RAW, sources, user_cache(dataset)):
             print(f"{dataset}, {file.name}: {file.size:,} bytes from {source}")
-    save({RAW / CLASS_NAMES: encode_json({"class_names": published.class_names})})
+    save({RAW / CLASS_NAMES: encode_json({"class_names": DATASETS[dataset].class_names})})
 
 
 def import_own() -> None:
     """Write the user's own data as if they had been downloaded."""
     train, test = read_own(OWN_DATA)
-    files = {
-        TRAIN_IMAGES: encode_idx(train.images.reshape(-1, SIDE, SIDE)),
-        TRAIN_LABELS: encode_idx(train.labels),
-        TEST_IMAGES: encode_idx(test.images.reshape(-1, SIDE, SIDE)),
-        TEST_LABELS: encode_idx(test.labels),
-    }
-    contents = {RAW / name: data for name, data in files.items()}
+    arrays = (train.images.reshape(-1, SIDE, SIDE), train.labels, test.images.reshape(-1, SIDE, SIDE), test.labels)
+    files = dict(zip(FILES, map(encode_idx, arrays), strict=True))
     digests = [hashlib.sha256(data).hexdigest() for data in files.values()]
-    save(contents | {RAW / CLASS_NAMES: encode_json({"class_names": train.class_names, "own": digests})})
+    names = encode_json({"class_names": train.class_names, "own": digests})
+    save({RAW / name: data for name, data in files.items()} | {RAW / CLASS_NAMES: names})
     print(f"{OWN_DATA}: {len(train):,} training images, {len(test):,} test images of {len(train.class_names)} classes")
 
 
-def reject_foreign(dataset: str) -> None:
-    """Raise MnistError where a user put IDX files into data/raw that this stage would replace."""
-    names = RAW / CLASS_NAMES
-    own = load_json(names).get("own", []) if names.exists() else []
-    for path in (RAW / name for name in (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)):
-        if path.is_file() and (digest := sha256_of(path)) not in own and owner_of(digest) is None:
-            with suppress(IdxError):
-                parse_idx(path.read_bytes(), path)
-                raise MnistError(
-                    f"{path}: is not a file of a published data set, and nothing is written over it. If it is yours, "
-                    f"move the four files to {OWN_DATA} and set data.dataset = own; to have {dataset} again, delete it"
-                )
+def reject_foreign(dataset: str, digests: dict[str, str]) -> None:
+    """Raise MnistError where one of some files in data/raw (name -> SHA-256) is a whole IDX file of unknown content."""
+    for name, digest in digests.items():
+        path = RAW / name
+        if owner_of(digest) is None and _is_idx(path):
+            raise MnistError(
+                f"{path}: is not a file of a published data set, and nothing is written over it. If it is yours, move "
+                f"the four files to {OWN_DATA} and set data.dataset to own; to have {dataset} again, delete it"
+            )
+
+
+def _is_idx(path: Path) -> bool:
+    try:
+        parse_idx(path.read_bytes(), path)
+    except IdxError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -145,8 +145,12 @@ def test_pictures_of_ones_own_go_through_all_stages_and_are_read_back(project: P
     page = (project.root / "reports/index.html").read_text()
     assert 'colspan="3"' in page
     assert "A guess would be correct one time in 3." in page
-    # Published files and the project's own may be replaced; others may not.
-    project.run("stages.download")
+    # Without the pictures, as in a colleague's clone, what was made from them stays.
+    before = project.files("data/raw")
+    shutil.rmtree(project.root / OWN_DATA / "train")
+    assert "data/own holds no data" in project.run("stages.download")
+    assert project.files("data/raw") == before
+    # Files that somebody put there are never replaced.
     digits = random_digits(5)
     foreign = encode_idx(digits.labels)
     (project.root / RAW / TRAIN_LABELS).write_bytes(foreign)
