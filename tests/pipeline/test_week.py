@@ -23,8 +23,8 @@ LOOKING = {
     "exp show --no-pager": 7,
     "exp list": 0,
 }
-# Where nothing was run yet, each file that is missing takes a line.
-FILES = 60
+# Where nothing was run yet, each file that is missing or changed takes a line.
+FILES = 90
 # In a fresh clone these have nothing to work with, and say so.
 WITHOUT_OUTPUTS = ("checkout", "pull", "commit", "exp save --name saved")
 
