@@ -80,13 +80,14 @@ torture: setup $(VENV)/tools
 	$(BIN)/python -m tests.torture
 	$(BIN)/python -m tests.attacks
 
-# Speed beside other libraries (`pip install torch jax scikit-learn`), ten minutes.
+# Speed beside other libraries (`pip install torch jax scikit-learn`), twenty minutes.
 bench: setup
 	$(BIN)/python -m benchmarks.race
 	taskset -c 0 $(BIN)/python -m benchmarks.race
 	$(BIN)/python -m benchmarks.race --batch-size 1000
 	OPENBLAS_CORETYPE=Haswell $(BIN)/python -m benchmarks.race
 	$(BIN)/python -m benchmarks.accuracy
+	$(BIN)/python -m benchmarks.busy
 	$(BIN)/python -m benchmarks.publish
 
 # The exact versions for the pipeline, and for the tools as well, for every Python and system; needs uv.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.accuracy import Passed
+from benchmarks.busy import Company
 from benchmarks.race import RESULTS, Row
 from mnist.errors import MnistError, plain_errors
 from mnist.files import load_csv, save
@@ -35,12 +36,21 @@ def make_table(file: Path) -> str:
     makers: dict[tuple[str, ...], Callable[[Path], str]] = {
         Row._fields: race_table,
         Passed._fields: accuracy_table,
-        Run._fields: lambda path: markdown(summarize(load_results(path.stem))),
+        Company._fields: busy_table,
+        Run._fields: run_table,
     }
     if header not in makers:
         raise MnistError(f"{file}: holds {', '.join(header)}, of which there is no table")
     evidence = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
     return f"{evidence.get('machine') or evidence['arithmetic']}:\n\n{makers[header](file)}"
+
+
+def run_table(file: Path) -> str:
+    """Return the table of runs, by their accuracy on the test images or, where those stayed closed, on the others."""
+    runs = load_results(file.stem)
+    if math.isnan(runs[0].test_accuracy):
+        return markdown(summarize(runs, "validation_accuracy"), "validation accuracy")
+    return markdown(summarize(runs))
 
 
 def race_table(file: Path) -> str:
@@ -64,6 +74,16 @@ def accuracy_table(file: Path) -> str:
         starts, times = ([float(row[name]) for row in passed] for name in ("start", "seconds"))
         span = f"{statistics.median(times):.2f} ({min(times):.2f} to {max(times):.2f})"
         lines.append(f"| {recipe} | {float(mark):.2%} | {who} | {statistics.median(starts):.2f} | {span} |")
+    return "\n".join(lines)
+
+
+def busy_table(file: Path) -> str:
+    """Return the table of processes in company."""
+    lines = ["| processes | programs beside them | an epoch, s | ratio to one process |", "|---|---|---|---|"]
+    lines += [
+        f"| {row['processes']} | {row['programs']} | {float(row['seconds']):.3f} | {float(row['ratio']):.2f} |"
+        for row in load_csv(file, Company._fields)
+    ]
     return "\n".join(lines)
 
 

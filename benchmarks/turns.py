@@ -1,6 +1,7 @@
 """Fair turns: every contestant runs in a process of its own, and waits while the others have their turn."""
 
 import multiprocessing
+import random
 import signal
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -25,8 +26,9 @@ def take_turns(names: Iterable[str], turn: Callable[..., T], rounds: Sequence[tu
     with ExitStack() as stack:
         # Ctrl-C ends this process, and the others with it after their turn.
         alone = {name: stack.enter_context(ProcessPoolExecutor(1, context, signal.signal, ignore)) for name in results}
-        for arguments in tqdm(rounds, "rounds", disable=None):
-            for name in list(results):
+        for number, arguments in enumerate(tqdm(rounds, "rounds", disable=None)):
+            # In another order each time: whoever comes after a program of one thread finds the other cores asleep.
+            for name in random.Random(number).sample(list(results), len(results)):  # noqa: S311 (no secret)
                 try:
                     results[name].append(alone[name].submit(turn, name, *arguments).result())
                 # A peer may raise anything.

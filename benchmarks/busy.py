@@ -1,0 +1,86 @@
+"""Company: an epoch on one process and on more, on a quiet machine and beside a program that wants a whole core.
+
+The work is that of the race, cut into four shards. Writes the seconds to `benchmarks/results/busy.csv`.
+"""
+
+import argparse
+import itertools
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from benchmarks.machine import describe_machine
+from benchmarks.race import PLAIN, RESULTS
+from benchmarks.work import Work
+from mnist.errors import plain_errors
+from mnist.files import encode_csv, encode_json, save
+from mnist.fingerprint import blas_threads
+from mnist.recipe import Recipe
+
+PROCESSES, PROGRAMS = (1, 2, 4), (0, 1)
+ROUNDS, EPOCHS = 5, 3
+
+
+class Company(NamedTuple):
+    """Median seconds of an epoch, and the ratio to one process beside the same programs in the same round."""
+
+    processes: int
+    programs: int
+    seconds: float
+    ratio: float
+
+
+@contextmanager
+def busy(programs: int) -> Iterator[None]:
+    """Keep so many cores busy for the time of the block."""
+    # It ends with this process, however that ends.
+    program = f"import os\nwhile os.getppid() == {os.getpid()}: pass"
+    running = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(programs)]  # noqa: S603 (text of ours)
+    try:
+        yield
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+def time_epoch(work: Work, processes: int) -> float:
+    """Return the median seconds of a few epochs."""
+    training, batches = work.recipe.start(work.prepared)
+    ends = [time.perf_counter()]
+    with blas_threads(0):
+        ends += [time.perf_counter() for done in training.run(batches, (), processes) if done.complete]
+    return statistics.median(end - start for start, end in itertools.pairwise(ends))
+
+
+def main() -> None:
+    """Measure all combinations in turns, and write the table."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    with plain_errors("the same command starts over"):
+        work = Work.load(Recipe.load_overlay(PLAIN).changed(PLAIN, {"shards": max(PROCESSES), "epochs": EPOCHS}))
+        times: dict[tuple[int, int], list[float]] = {}
+        for _ in tqdm(range(ROUNDS), "rounds", disable=None):
+            for programs, processes in itertools.product(PROGRAMS, PROCESSES):
+                with busy(programs):
+                    times.setdefault((processes, programs), []).append(time_epoch(work, processes))
+        rows = []
+        for (processes, programs), seconds in times.items():
+            ratios = [mine / alone for mine, alone in zip(seconds, times[1, programs], strict=True)]
+            rows.append(Company(processes, programs, statistics.median(seconds), statistics.median(ratios)))
+        save(
+            {
+                RESULTS / "busy.csv": encode_csv(Company._fields, rows),
+                RESULTS / "busy.json": encode_json({"machine": describe_machine()}),
+            }
+        )
+
+
+if __name__ == "__main__":
+    main()
