@@ -1,5 +1,6 @@
 """`make setup` and the interpreter that a user names."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -32,8 +33,12 @@ def interpreter(path: Path, version: str) -> Path:
 
 def make(project: Path, *words: str) -> str:
     """Run `make setup`, and return what it prints."""
+    # As in a shell: not below `make test`, which hands its options down, and without uv.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    places = os.environ["PATH"].split(os.pathsep)
+    environment["PATH"] = os.pathsep.join(place for place in places if not Path(place, "uv").exists())
     command = ["make", *words, "setup"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
 
 

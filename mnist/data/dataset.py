@@ -93,18 +93,22 @@ class Prepared(NamedTuple):
 
 def encode_prepared(prepared: Prepared) -> bytes:
     """Return the .npz file of prepared data: the same bytes for the same data."""
+    arrays = {
+        "training_images": prepared.training.images,
+        "training_labels": prepared.training.labels,
+        "validation_images": prepared.validation.images,
+        "validation_labels": prepared.validation.labels,
+        "class_names": np.array(prepared.training.class_names),
+        "offset": prepared.offset,
+        "scale": prepared.scale,
+    }
     file = io.BytesIO()
-    np.savez(
-        file,
-        allow_pickle=False,
-        training_images=prepared.training.images,
-        training_labels=prepared.training.labels,
-        validation_images=prepared.validation.images,
-        validation_labels=prepared.validation.labels,
-        class_names=np.array(prepared.training.class_names),
-        offset=prepared.offset,
-        scale=prepared.scale,
-    )
+    # Not by np.savez, which asks for a form of zip that Python before 3.11.4 wrote in another way.
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, values in arrays.items():
+            member = io.BytesIO()
+            np.save(member, values, allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
     return file.getvalue()
 
 

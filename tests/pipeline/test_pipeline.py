@@ -240,8 +240,10 @@ def test_a_recipe_for_another_data_set_rejects_the_files_that_are_there(clone: C
 def test_the_command_of_a_trial_gives_its_validation_accuracy(clone: Clone) -> None:
     space = {"method": "grid", "trials": 2, "epochs": 2, "objective": "validation_accuracy", "halving": 1}
     space |= {"recipe": "params.yaml", "first_rung": 1, "time_limit": 600, "space": {"eta": [0.05, 0.2]}}
-    (clone.root / "space.yaml").write_text(yaml.safe_dump(space))
-    *_, command = clone.run(sys.executable, "-m", "studies.sweep", "space.yaml").splitlines()
+    # Where git does not look.
+    (clone.root / ".studies").mkdir(exist_ok=True)
+    (clone.root / ".studies/space.yaml").write_text(yaml.safe_dump(space))
+    *_, command = clone.run(sys.executable, "-m", "studies.sweep", ".studies/space.yaml").splitlines()
     assert stages_run(clone.run(*shlex.split(command))) == AFTER_TRAINING
     rows = csv.DictReader((clone.root / ".studies/sweep/space/trials.csv").read_text().splitlines())
     (accuracy,) = (row["validation_accuracy"] for row in rows if row["command"] == command)

@@ -158,11 +158,14 @@ def test_a_damaged_checkpoint_is_set_aside_with_a_warning(project: Project) -> N
 def test_a_second_process_waits_for_the_first_and_ends_with_the_same(project: Project) -> None:
     first = start(project)
     wait_for_checkpoint(first, project)
+    first.send_signal(signal.SIGSTOP)
     second = start(project)
+    assert second.stderr
+    assert second.stderr.readline() == "another process is training exactly this; waiting for it to end\n"
+    first.send_signal(signal.SIGCONT)
     finish(first)
     once = results(project)
-    _, err = finish(second)
-    assert err == "another process is training exactly this; waiting for it to end\n"
+    finish(second)
     assert results(project) == once
 
 
