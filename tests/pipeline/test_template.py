@@ -21,13 +21,14 @@ def test_the_page_leads_to_a_smaller_project_that_runs_and_passes_its_tests(tmp_
     clone.commit()
     digits = random_digits(600)
     for number, (image, label) in enumerate(zip(digits.images, digits.labels, strict=True)):
-        if label < len(CLASSES):
-            path = clone.root / "data/own/train" / CLASSES[label] / f"{number}.png"
+        # Bars far apart, which deformations do not mix up.
+        if label % 3 == 0:
+            path = clone.root / "data/own/train" / CLASSES[label // 3] / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image.reshape(28, 28)).save(path)
 
     commands = re.findall(r"^\$ (.+?)(?: {2,}#.*)?$", (ROOT / "docs/template.md").read_text(), re.MULTILINE)
-    assert len(commands) == 11
+    assert len(commands) == 12
     for command in commands:
         if command == "make record":
             # What it runs, in the environment that is there.
