@@ -27,7 +27,7 @@ def take_turns(names: Iterable[str], turn: Callable[..., T], rounds: Sequence[tu
         # Ctrl-C ends this process, and the others with it after their turn.
         alone = {name: stack.enter_context(ProcessPoolExecutor(1, context, signal.signal, ignore)) for name in results}
         for number, arguments in enumerate(tqdm(rounds, "rounds", disable=None)):
-            # In another order each time: whoever comes after a program of one thread finds the other cores asleep.
+            # In another order each time: a program that comes after one of a single thread finds other cores asleep.
             for name in random.Random(number).sample(list(results), len(results)):  # noqa: S311 (no secret)
                 try:
                     results[name].append(alone[name].submit(turn, name, *arguments).result())

@@ -3,7 +3,6 @@
 import faulthandler
 import hashlib
 import os
-import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ import distributed
 from distributed import Client, LocalCluster, Security, WorkerPlugin
 from distributed.utils import sync
 
-from mnist.data.dataset import Prepared
+from mnist.data.dataset import Prepared, encode_prepared
 from mnist.errors import MnistError
 from studies.sweep.trial import CODE, Leg
 
@@ -36,7 +35,7 @@ class Digits(WorkerPlugin):
 
     def __init__(self, prepared: Prepared) -> None:
         self.prepared, self.code = prepared, CODE
-        self.name = hashlib.sha256(pickle.dumps((prepared, CODE))).hexdigest()
+        self.name = hashlib.sha256(encode_prepared(prepared) + CODE.encode()).hexdigest()
 
 
 def dask_setup(server: Any) -> None:
