@@ -105,7 +105,7 @@ def speed_chart() -> dict[str, Any]:
             for row in load_csv(file, Row._fields)
             if row["first_loss"] != "nan" and row["name"] != "the notebook's loop"
         ]
-    return _bars(rows, "setting", "seconds", "seconds for an epoch of 60,000 images")
+    return _bars(rows, "setting", "seconds for an epoch of 60,000 images")
 
 
 def accuracy_chart() -> dict[str, Any]:
@@ -115,14 +115,14 @@ def accuracy_chart() -> dict[str, Any]:
         for (_, mark, who), passed in _by_mark(RESULTS / "accuracy.csv").items()
         if math.isfinite(seconds := statistics.median(float(row["seconds"]) for row in passed))
     ]
-    return _bars(rows, "mark", "seconds", "seconds of training, median of ten seeds (logarithmic)", log=True)
+    return _bars(rows, "mark", "seconds of training, median of ten seeds (logarithmic)", log=True)
 
 
-def _bars(rows: list[dict[str, Any]], group: str, value: str, title: str, *, log: bool = False) -> dict[str, Any]:
+def _bars(rows: list[dict[str, Any]], group: str, title: str, *, log: bool = False) -> dict[str, Any]:
     y = {"field": "who", "type": "nominal", "title": None, "sort": None}
-    x = {"field": value, "type": "quantitative", "title": title, "scale": {"type": "log" if log else "linear"}}
+    x = {"field": "seconds", "type": "quantitative", "title": title, "scale": {"type": "log" if log else "linear"}}
     color = {"condition": {"test": "datum.who == 'this project'", "value": "#c8321e"}, "value": "#8fa3b5"}
-    text = {"field": value, "type": "quantitative", "format": ".2f"}
+    text = {"field": "seconds", "type": "quantitative", "format": ".2f"}
     layers = [
         {"mark": {"type": "point", "filled": True, "size": 90}, "encoding": {"color": color}},
         {"mark": {"type": "text", "align": "left", "dx": 9}, "encoding": {"text": text}},
