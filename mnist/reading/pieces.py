@@ -108,4 +108,6 @@ def label_pieces(mask: BoolArray) -> IntArray:
 def spread(mask: BoolArray, reach: int) -> BoolArray:
     """Return the mask with all pixels up to `reach` rows and columns away."""
     size = 2 * reach + 1
-    return sliding_window_view(np.pad(mask, reach), (size, size)).any(axis=(2, 3))
+    windows = sliding_window_view(np.pad(mask, reach), (size, size))
+    near: BoolArray = windows.any(axis=(2, 3))
+    return near
