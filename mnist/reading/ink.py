@@ -1,5 +1,6 @@
 """From the picture of one digit to 28 x 28 pixels as MNIST's makers made them: find the ink, scale it, centre it."""
 
+import math
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -25,6 +26,7 @@ _SMALLEST = 8
 _WIDEST = 0.3
 _LONG = 0.6
 _STEEPEST = 0.27
+_ENOUGH = 170
 
 
 class NoDigitError(MnistError):
@@ -95,15 +97,16 @@ def find_ink(grey: FloatArray) -> FloatArray:
     smooth = _windows(contrast, 1).mean(axis=(2, 3))
     smooth -= np.median(smooth)
     least = max(_NOISES * 1.4826 * float(np.median(np.abs(smooth))), _CONTRAST)
-    digit = _digit(smooth, least)
-    if _touches_border(digit):
-        lines = _lines(smooth)
+    digit, lines = _digit(smooth, least), _lines(smooth)
+    if (lines > least).any(where=_border(lines)):
         unruled = _digit(_bridge(np.maximum(smooth - lines, 0), lines), least)
-        if not _touches_border(unruled):
+        # A long stroke is a line as well.
+        if smooth[unruled].sum() >= 0.6 * smooth[digit].sum():
             digit = unruled
     if not digit.any():
         raise NoDigitError("there is no digit in it: nothing stands out from the paper")
-    if max(_box(digit)) < _SMALLEST:
+    labels = label_pieces(digit)
+    if max(_box(labels == np.bincount(labels[digit]).argmax())) < _SMALLEST:
         raise NoDigitError("there is no digit in it: all that stands out is too small")
     levels = np.clip(contrast / np.median(contrast[digit]), 0, 1)
     return np.where(spread(digit, 2), levels, 0)
@@ -111,10 +114,12 @@ def find_ink(grey: FloatArray) -> FloatArray:
 
 def _is_dark(grey: FloatArray) -> bool:
     """Return whether the ink is darker than the paper: paper is the local median, and ink lies far to one side."""
-    step = max(1, min(grey.shape) // 28)
-    small = _blocks(grey, step).mean(axis=(2, 3))
-    paper = np.median(_windows(small, max(1, int(_WIDEST * min(small.shape) / 2))), axis=(2, 3))
-    return float(((small - paper) ** 3).sum()) <= 0
+    small = _blocks(grey, max(1, min(grey.shape) // 28)).mean(axis=(1, 3))
+    size = max(3, int(_WIDEST * min(small.shape)))
+    above = small - np.median(_windows(small, size // 2), axis=(2, 3))
+    dark, light = _close(small, size, size) - small, small + _close(-small, size, size)
+    # Squares of lighter paper between lines are at the median, and corners of a sheet on a table are wide.
+    return float((np.minimum(dark, -above).clip(0) ** 3).sum()) >= float((np.minimum(light, above).clip(0) ** 3).sum())
 
 
 def _contrast(grey: FloatArray) -> FloatArray:
@@ -153,7 +158,8 @@ def _running(extreme: np.ufunc, values: NDArray[Any], size: int, slope: float = 
 
 def _lines(contrast: FloatArray) -> FloatArray:
     """Return the contrast of ruled lines: the opening of the picture by long straight lines of several slopes."""
-    levels = np.uint8(255 * contrast.clip(0, 1))
+    step = math.ceil(max(contrast.shape) / _ENOUGH)
+    levels = np.uint8(255 * _blocks(contrast, step).max(axis=(1, 3)).clip(0, 1))
     found = np.zeros_like(levels)
     for turned, result in ((levels, found), (levels.T, found.T)):
         margin, length = turned.shape[1] // 3, max(1, int(_LONG * turned.shape[1]))
@@ -164,7 +170,8 @@ def _lines(contrast: FloatArray) -> FloatArray:
             runs = np.pad(_running(np.minimum, thick, length, slope), ((0, 0), (length - 1, length - 1)))
             opened = _running(np.maximum, runs[::-1, ::-1], length, slope)[::-1, ::-1]
             np.maximum(result, opened[margin : len(opened) - margin], out=result)
-    return found / 255
+    large = found.repeat(step, axis=0).repeat(step, axis=1)
+    return large[: contrast.shape[0], : contrast.shape[1]] / 255
 
 
 def _bridge(drawn: FloatArray, lines: FloatArray) -> FloatArray:
@@ -182,7 +189,7 @@ def _digit(contrast: FloatArray, least: float) -> BoolArray:
     level = np.quantile(standing_out, 0.97)
     for share in (0.5, 0.4, 0.3, 0.2):
         grown = _without_dirt(contrast >= max(least, share * level))
-        if digit.any() and (_box(grown) > 1.3 * _box(digit) + 3).any():
+        if digit.any() and (_box(grown) > 1.15 * _box(digit) + 2).any():
             break
         digit = grown
     return digit
@@ -193,8 +200,11 @@ def _box(mask: BoolArray) -> IntArray:
     return np.array([np.ptp(np.flatnonzero(mask.any(axis=axis))) + 1 for axis in (1, 0)])
 
 
-def _touches_border(mask: BoolArray) -> bool:
-    return bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
+def _border(values: NDArray[Any]) -> BoolArray:
+    """Return where the outermost pixels are."""
+    border = np.ones(values.shape, dtype=bool)
+    border[1:-1, 1:-1] = False
+    return border
 
 
 def _without_dirt(mask: BoolArray) -> BoolArray:
@@ -204,7 +214,7 @@ def _without_dirt(mask: BoolArray) -> BoolArray:
     sizes[0] = 0
     large = sizes >= _DIRT * sizes.max()
     inside = large.copy()
-    inside[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = False
+    inside[labels[_border(labels)]] = False
     kept: BoolArray = (inside if inside.any() else large)[labels] & mask
     return kept
 
@@ -215,6 +225,8 @@ def _windows(values: NDArray[Any], reach: int) -> NDArray[Any]:
     return sliding_window_view(np.pad(values, reach, mode="edge"), (size, size))
 
 
-def _blocks(values, step):
-    height, width = (length // step * step for length in values.shape)
-    return values[:height, :width].reshape(height // step, step, width // step, step).swapaxes(1, 2)
+def _blocks(values: FloatArray, step: int) -> FloatArray:
+    """Return the picture in squares of `step` x `step` pixels, (rows, step, columns, step); the last ones repeat."""
+    height, width = (math.ceil(length / step) for length in values.shape)
+    padding = [(0, height * step - values.shape[0]), (0, width * step - values.shape[1])]
+    return np.pad(values, padding, mode="edge").reshape(height, step, width, step)
