@@ -24,6 +24,7 @@ _CONTRAST = 0.08
 _DIRT = 0.05
 _SMALLEST = 8
 _WIDEST = 0.3
+_STROKE = 0.2
 _LONG = 0.6
 _STEEPEST = 0.27
 _ENOUGH = 170
@@ -95,13 +96,15 @@ def find_ink(grey: FloatArray) -> FloatArray:
     contrast = _contrast(dark)
     # Smoothing makes grain fainter than a stroke; the result is taken from the sharp picture.
     smooth = _windows(contrast, 1).mean(axis=(2, 3))
-    smooth -= np.median(smooth)
-    least = max(_NOISES * 1.4826 * float(np.median(np.abs(smooth))), _CONTRAST)
+    # Most of a picture is paper, and its grain makes the lower half of the distribution.
+    low, paper = np.quantile(smooth, [0.05, 0.3])
+    contrast, smooth = contrast - paper, smooth - paper
+    least = max(_NOISES * (paper - low) / 1.12, _CONTRAST)
     digit, lines = _digit(smooth, least), _lines(smooth)
     if (lines > least).any(where=_border(lines)):
         unruled = _digit(_bridge(np.maximum(smooth - lines, 0), lines), least)
         # A long stroke is a line as well.
-        if smooth[unruled].sum() >= 0.6 * smooth[digit].sum():
+        if digit[_border(digit)].any() or smooth[unruled].sum() >= 0.6 * smooth[digit].sum():
             digit = unruled
     if not digit.any():
         raise NoDigitError("there is no digit in it: nothing stands out from the paper")
@@ -115,9 +118,9 @@ def find_ink(grey: FloatArray) -> FloatArray:
 def _is_dark(grey: FloatArray) -> bool:
     """Return whether the ink is darker than the paper: paper is the local median, and ink lies far to one side."""
     small = _blocks(grey, max(1, min(grey.shape) // 28)).mean(axis=(1, 3))
-    size = max(3, int(_WIDEST * min(small.shape)))
-    above = small - np.median(_windows(small, size // 2), axis=(2, 3))
-    dark, light = _close(small, size, size) - small, small + _close(-small, size, size)
+    wide, narrow = (max(3, int(share * min(small.shape))) for share in (_WIDEST, _STROKE))
+    above = small - np.median(_windows(small, wide // 2), axis=(2, 3))
+    dark, light = _close(small, narrow, narrow) - small, small + _close(-small, narrow, narrow)
     # Squares of lighter paper between lines are at the median, and corners of a sheet on a table are wide.
     return float((np.minimum(dark, -above).clip(0) ** 3).sum()) >= float((np.minimum(light, above).clip(0) ** 3).sum())
 
@@ -131,8 +134,8 @@ def _contrast(grey: FloatArray) -> FloatArray:
     size = max(3, int(_WIDEST * min(grey.shape)))
     paper = _windows(grey, 1).mean(axis=(2, 3))
     paper = _close(paper, size, size)
-    contrast = (paper - grey) / np.maximum(paper, 0.2)
-    return contrast - np.median(contrast)
+    contrast: FloatArray = (paper - grey) / np.maximum(paper, 0.2)
+    return contrast
 
 
 def _close(values: FloatArray, height: int, width: int) -> FloatArray:
