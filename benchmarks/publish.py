@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.accuracy import Passed
 from benchmarks.busy import Company
+from benchmarks.paper import Read
 from benchmarks.race import RESULTS, Row
 from mnist.errors import MnistError, plain_errors
 from mnist.files import load_csv, save
@@ -37,6 +38,7 @@ def make_table(file: Path) -> str:
         Row._fields: race_table,
         Passed._fields: accuracy_table,
         Company._fields: busy_table,
+        Read._fields: paper_table,
         Run._fields: run_table,
     }
     if header not in makers:
@@ -83,6 +85,16 @@ def busy_table(file: Path) -> str:
     lines += [
         f"| {row['processes']} | {row['programs']} | {float(row['seconds']):.3f} | {float(row['ratio']):.2f} |"
         for row in load_csv(file, Company._fields)
+    ]
+    return "\n".join(lines)
+
+
+def paper_table(file: Path) -> str:
+    """Return the table of the kinds of paper."""
+    lines = ["| kind | paper | digits | accuracy |", "|---|---|---|---|"]
+    lines += [
+        f"| {row['number']} | {row['kind']} | {int(row['digits']):,} | {float(row['accuracy']):.2%} |"
+        for row in load_csv(file, Read._fields)
     ]
     return "\n".join(lines)
 

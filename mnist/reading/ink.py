@@ -1,13 +1,12 @@
 """From the picture of one digit to 28 x 28 pixels as MNIST's makers made them: find the ink, scale it, centre it."""
 
-import math
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from mnist.errors import MnistError
+from mnist.reading.paper import find_lines, measure_contrast, remove_lines, windows
 from mnist.reading.pieces import BoolArray, FloatArray, IntArray, label_pieces, spread
 
 ByteArray: TypeAlias = NDArray[np.uint8]
@@ -16,18 +15,18 @@ SIDE = 28
 _BOX = 20
 _CENTRE = 14  # MNIST's digits have their centre of mass within half a pixel of row 14, column 14
 
-# What counts as ink: so many times the noise of the paper away from it, and so much of the way from black to white.
+# What counts as ink: so many times the noise of the paper away from it, and so much darker than the paper.
 _NOISES = 5.0
 _CONTRAST = 0.08
 # Ink smaller than this part of the largest connected piece is dirt, and a digit has at least so many pixels' height
 # (two of which are made by smoothing).
 _DIRT = 0.05
 _SMALLEST = 8
-_WIDEST = 0.3
-_STROKE = 0.2
-_LONG = 0.6
-_STEEPEST = 0.27
-_ENOUGH = 170
+# Faint ink is so much of the darkest; it belongs to the digit as long as the digit grows by no more than this factor.
+_FAINT = (0.5, 0.4, 0.3, 0.2)
+_GROWTH = 1.15
+# So much of a digit is left where lines are removed from under it.
+_LEFT = 0.6
 
 
 class NoDigitError(MnistError):
@@ -92,20 +91,19 @@ def find_ink(grey: FloatArray) -> FloatArray:
     Takes the brightness (height, width), 0 black to 1 white. Returns the same shape: 0 where there is paper, 1 where
     there is ink, between the two at the edge of a stroke. Raises NoDigitError where no ink could be a digit.
     """
-    dark = grey if _is_dark(grey) else 1 - grey
-    contrast = _contrast(dark)
+    contrast = measure_contrast(grey)
     # Smoothing makes grain fainter than a stroke; the result is taken from the sharp picture.
-    smooth = _windows(contrast, 1).mean(axis=(2, 3))
+    smooth = windows(contrast, 1).mean(axis=(2, 3))
     # Most of a picture is paper, and its grain makes the lower half of the distribution.
     low, paper = np.quantile(smooth, [0.05, 0.3])
     contrast, smooth = contrast - paper, smooth - paper
     least = max(_NOISES * (paper - low) / 1.12, _CONTRAST)
-    digit, lines = _digit(smooth, least), _lines(smooth)
-    if (lines > least).any(where=_border(lines)):
-        unruled = _digit(_bridge(np.maximum(smooth - lines, 0), lines), least)
-        # A long stroke is a line as well.
-        if digit[_border(digit)].any() or smooth[unruled].sum() >= 0.6 * smooth[digit].sum():
-            digit = unruled
+    digit, lines = _digit(smooth, least), find_lines(smooth)
+    if (lines[_border(lines)] > least).any():
+        unruled = _digit(remove_lines(smooth, lines), least)
+        # A long stroke is a line as well, and most of the digit is lost where it is taken for one.
+        if digit[_border(digit)].any() or smooth[unruled].sum() >= _LEFT * smooth[digit].sum():
+            digit = unruled if unruled.any() else digit
     if not digit.any():
         raise NoDigitError("there is no digit in it: nothing stands out from the paper")
     labels = label_pieces(digit)
@@ -115,74 +113,6 @@ def find_ink(grey: FloatArray) -> FloatArray:
     return np.where(spread(digit, 2), levels, 0)
 
 
-def _is_dark(grey: FloatArray) -> bool:
-    """Return whether the ink is darker than the paper: paper is the local median, and ink lies far to one side."""
-    small = _blocks(grey, max(1, min(grey.shape) // 28)).mean(axis=(1, 3))
-    wide, narrow = (max(3, int(share * min(small.shape))) for share in (_WIDEST, _STROKE))
-    above = small - np.median(_windows(small, wide // 2), axis=(2, 3))
-    dark, light = _close(small, narrow, narrow) - small, small + _close(-small, narrow, narrow)
-    # Squares of lighter paper between lines are at the median, and corners of a sheet on a table are wide.
-    return float((np.minimum(dark, -above).clip(0) ** 3).sum()) >= float((np.minimum(light, above).clip(0) ** 3).sum())
-
-
-def _contrast(grey: FloatArray) -> FloatArray:
-    """Return how much darker each pixel is than the paper around it, relative to the paper.
-
-    The paper is the closing of the picture (Serra, 1982): it keeps the edges of shadows and tables, and nothing dark
-    that is narrower than the window. The median takes off what grain adds to it.
-    """
-    size = max(3, int(_WIDEST * min(grey.shape)))
-    paper = _windows(grey, 1).mean(axis=(2, 3))
-    paper = _close(paper, size, size)
-    contrast: FloatArray = (paper - grey) / np.maximum(paper, 0.2)
-    return contrast
-
-
-def _close(values: FloatArray, height: int, width: int) -> FloatArray:
-    """Return the closing by a window of this size; beyond the border the picture repeats itself."""
-    values = np.pad(values, ((height - 1, height - 1), (width - 1, width - 1)), mode="edge")
-    for extreme in (np.maximum, np.minimum):
-        values = _running(extreme, _running(extreme, values, width).T, height).T
-    return values
-
-
-def _running(extreme: np.ufunc, values: NDArray[Any], size: int, slope: float = 0) -> NDArray[Any]:
-    """Return the extreme of `size` pixels along a line from each pixel to the right; size - 1 columns fewer.
-
-    The line falls by `slope` rows a column. Each pass doubles the length, as van Herk's and Gil's methods do not need.
-    """
-    length = 1
-    while length < size:
-        step = min(length, size - length)
-        values = extreme(values[:, :-step], np.roll(values, -round(slope * step), axis=0)[:, step:])
-        length += step
-    return values
-
-
-def _lines(contrast: FloatArray) -> FloatArray:
-    """Return the contrast of ruled lines: the opening of the picture by long straight lines of several slopes."""
-    step = math.ceil(max(contrast.shape) / _ENOUGH)
-    levels = np.uint8(255 * _blocks(contrast, step).max(axis=(1, 3)).clip(0, 1))
-    found = np.zeros_like(levels)
-    for turned, result in ((levels, found), (levels.T, found.T)):
-        margin, length = turned.shape[1] // 3, max(1, int(_LONG * turned.shape[1]))
-        # A line may be a pixel beside the one that is tried.
-        thick = _running(np.maximum, np.pad(turned, ((margin + 1, margin + 1), (0, 0)), mode="edge").T, 3).T
-        steepest = int(_STEEPEST * length / 2)
-        for slope in np.linspace(-_STEEPEST, _STEEPEST, 2 * steepest + 1):
-            runs = np.pad(_running(np.minimum, thick, length, slope), ((0, 0), (length - 1, length - 1)))
-            opened = _running(np.maximum, runs[::-1, ::-1], length, slope)[::-1, ::-1]
-            np.maximum(result, opened[margin : len(opened) - margin], out=result)
-    large = found.repeat(step, axis=0).repeat(step, axis=1)
-    return large[: contrast.shape[0], : contrast.shape[1]] / 255
-
-
-def _bridge(drawn: FloatArray, lines: FloatArray) -> FloatArray:
-    """Return the ink with the gaps closed that lines have left in strokes."""
-    closed = np.maximum(_close(drawn, 7, 1), _close(drawn, 1, 7))
-    return np.where(lines > _CONTRAST / 2, closed, drawn)
-
-
 def _digit(contrast: FloatArray, least: float) -> BoolArray:
     """Return where the digit is: what stands out strongly, with as much of its faint parts as do not reach far."""
     standing_out = contrast[contrast > least]
@@ -190,9 +120,9 @@ def _digit(contrast: FloatArray, least: float) -> BoolArray:
     if not standing_out.size:
         return digit
     level = np.quantile(standing_out, 0.97)
-    for share in (0.5, 0.4, 0.3, 0.2):
+    for share in _FAINT:
         grown = _without_dirt(contrast >= max(least, share * level))
-        if digit.any() and (_box(grown) > 1.15 * _box(digit) + 2).any():
+        if digit.any() and (_box(grown) > _GROWTH * _box(digit) + 2).any():
             break
         digit = grown
     return digit
@@ -220,16 +150,3 @@ def _without_dirt(mask: BoolArray) -> BoolArray:
     inside[labels[_border(labels)]] = False
     kept: BoolArray = (inside if inside.any() else large)[labels] & mask
     return kept
-
-
-def _windows(values: NDArray[Any], reach: int) -> NDArray[Any]:
-    """Return the pixels around each pixel, (height, width, window, window); beyond the border it repeats itself."""
-    size = 2 * reach + 1
-    return sliding_window_view(np.pad(values, reach, mode="edge"), (size, size))
-
-
-def _blocks(values: FloatArray, step: int) -> FloatArray:
-    """Return the picture in squares of `step` x `step` pixels, (rows, step, columns, step); the last ones repeat."""
-    height, width = (math.ceil(length / step) for length in values.shape)
-    padding = [(0, height * step - values.shape[0]), (0, width * step - values.shape[1])]
-    return np.pad(values, padding, mode="edge").reshape(height, step, width, step)

@@ -109,5 +109,4 @@ def spread(mask: BoolArray, reach: int) -> BoolArray:
     """Return the mask with all pixels up to `reach` rows and columns away."""
     size = 2 * reach + 1
     windows = sliding_window_view(np.pad(mask, reach), (size, size))
-    near: BoolArray = windows.any(axis=(2, 3))
-    return near
+    return np.asarray(windows.any(axis=(2, 3)))

@@ -1,0 +1,117 @@
+"""Paper: how much darker ink is than the paper around it, whatever falls on the paper, and the lines printed on it.
+
+Morphology on grey levels does both (Serra, 1982): the closing of a picture is its paper without ink, and the opening
+along straight lines is what is ruled.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from mnist.reading.pieces import FloatArray
+
+# Shares of the shorter side of a picture: wider than any stroke, and wider than most.
+_WIDEST = 0.3
+_STROKE = 0.2
+# Paper darker than this is taken for as dark: the grain of black paper is no ink.
+_BLACK = 0.2
+# A line is straight for so much of the picture, and rises or falls by at most so many rows a column.
+_LONG = 0.6
+_STEEPEST = 0.27
+# Strokes are joined across lines that are no thicker than this part of the picture.
+_THICKEST = 0.05
+# Lines are found in so many pixels a side.
+_ENOUGH = 170
+
+
+def measure_contrast(grey: FloatArray) -> FloatArray:
+    """Return how much darker each pixel is than the paper, as a part of the paper's brightness; or how much lighter.
+
+    The paper is the closing of the picture. It keeps the edges of shadows and tables, and nothing dark that is narrower
+    than its window.
+
+    Takes the brightness (height, width), 0 black to 1 white. Returns the same shape, about 0 where there is paper.
+    """
+    dark = grey if _is_dark(grey) else 1 - grey
+    size = max(3, int(_WIDEST * min(grey.shape)))
+    paper = _close(windows(dark, 1).mean(axis=(2, 3)), size, size)
+    contrast: FloatArray = (paper - dark) / np.maximum(paper, _BLACK)
+    return contrast
+
+
+def _is_dark(grey: FloatArray) -> bool:
+    """Return whether ink is dark: narrow things are darker than the median around them, not lighter.
+
+    Paper between lines is narrow, but at the median; the corner of a sheet is away from the median, but not narrow.
+    """
+    small = _blocks(grey, max(1, min(grey.shape) // 28)).mean(axis=(1, 3))
+    wide, narrow = (max(3, int(share * min(small.shape))) for share in (_WIDEST, _STROKE))
+    above = small - np.median(windows(small, wide // 2), axis=(2, 3))
+    dark, light = _close(small, narrow, narrow) - small, small + _close(-small, narrow, narrow)
+    dark, light = np.minimum(dark, -above).clip(0), np.minimum(light, above).clip(0)
+    return bool((dark**3).sum() >= (light**3).sum())
+
+
+def find_lines(contrast: FloatArray) -> FloatArray:
+    """Return the contrast of ruled lines, (height, width): 0 beside them, the contrast of the line on them.
+
+    It is the largest opening by a long straight line, over the slopes that a line may have.
+    """
+    step = math.ceil(max(contrast.shape) / _ENOUGH)
+    levels = (255 * _blocks(contrast, step).max(axis=(1, 3)).clip(0, 1)).astype(np.uint8)
+    found = np.zeros_like(levels)
+    for turned, result in ((levels, found), (levels.T, found.T)):
+        margin, length = turned.shape[1] // 3, max(1, int(_LONG * turned.shape[1]))
+        # A line may be a pixel beside the one that is tried.
+        thick = _running(np.maximum, np.pad(turned, ((margin + 1, margin + 1), (0, 0)), mode="edge").T, 3).T
+        steepest = int(_STEEPEST * length / 2)
+        for slope in np.linspace(-_STEEPEST, _STEEPEST, 2 * steepest + 1):
+            runs = np.pad(_running(np.minimum, thick, length, slope), ((0, 0), (length - 1, length - 1)))
+            opened = _running(np.maximum, runs[::-1, ::-1], length, slope)[::-1, ::-1]
+            np.maximum(result, opened[margin : len(opened) - margin], out=result)
+    large = found.repeat(step, axis=0).repeat(step, axis=1)
+    return large[: contrast.shape[0], : contrast.shape[1]] / 255
+
+
+def remove_lines(contrast: FloatArray, lines: FloatArray) -> FloatArray:
+    """Return the contrast of ink above that of lines, (height, width); strokes are joined where lines cross them."""
+    ink = np.maximum(contrast - lines, 0)
+    size = max(3, int(_THICKEST * max(ink.shape)))
+    return np.where(lines > 0, np.maximum(_close(ink, size, 1), _close(ink, 1, size)), ink)
+
+
+def _close(values: FloatArray, height: int, width: int) -> FloatArray:
+    """Return the closing by a window of this size; beyond the border the picture repeats itself."""
+    values = np.pad(values, ((height - 1, height - 1), (width - 1, width - 1)), mode="edge")
+    for extreme in (np.maximum, np.minimum):
+        values = _running(extreme, _running(extreme, values, width).T, height).T
+    return values
+
+
+def _running(extreme: np.ufunc, values: NDArray[Any], size: int, slope: float = 0) -> NDArray[Any]:
+    """Return the extreme of `size` pixels along a line from each pixel to the right; size - 1 columns fewer.
+
+    The line falls by `slope` rows a column. Each pass doubles its length.
+    """
+    length = 1
+    while length < size:
+        step = min(length, size - length)
+        values = extreme(values[:, :-step], np.roll(values, -round(slope * step), axis=0)[:, step:])
+        length += step
+    return values
+
+
+def windows(values: NDArray[Any], reach: int) -> NDArray[Any]:
+    """Return the pixels around each pixel, (height, width, window, window); beyond the border it repeats itself."""
+    size = 2 * reach + 1
+    return sliding_window_view(np.pad(values, reach, mode="edge"), (size, size))
+
+
+def _blocks(values: FloatArray, step: int) -> FloatArray:
+    """Return the picture in squares of `step` x `step` pixels, (rows, step, columns, step); the last ones repeat."""
+    height, width = (math.ceil(length / step) for length in values.shape)
+    padding = [(0, height * step - values.shape[0]), (0, width * step - values.shape[1])]
+    return np.pad(values, padding, mode="edge").reshape(height, step, width, step)
