@@ -98,8 +98,8 @@ def find_ink(grey: FloatArray) -> FloatArray:
     low, paper = np.quantile(smooth, [0.05, 0.3])
     contrast, smooth = contrast - paper, smooth - paper
     least = max(_NOISES * (paper - low) / 1.12, _CONTRAST)
-    digit, lines = _digit(smooth, least), find_lines(smooth)
-    if (lines[_border(lines)] > least).any():
+    digit = _digit(smooth, least)
+    if (smooth[_border(smooth)] > least).any() and ((lines := find_lines(smooth))[_border(lines)] > least).any():
         unruled = _digit(remove_lines(smooth, lines), least)
         # A long stroke is a line as well, and most of the digit is lost where it is taken for one.
         if digit[_border(digit)].any() or smooth[unruled].sum() >= _LEFT * smooth[digit].sum():

@@ -24,7 +24,7 @@ _STEEPEST = 0.27
 # Strokes are joined across lines that are no thicker than this part of the picture.
 _THICKEST = 0.05
 # Lines are found in so many pixels a side.
-_ENOUGH = 170
+_ENOUGH = 100
 
 
 def measure_contrast(grey: FloatArray) -> FloatArray:
@@ -72,8 +72,8 @@ def find_lines(contrast: FloatArray) -> FloatArray:
             runs = np.pad(_running(np.minimum, thick, length, slope), ((0, 0), (length - 1, length - 1)))
             opened = _running(np.maximum, runs[::-1, ::-1], length, slope)[::-1, ::-1]
             np.maximum(result, opened[margin : len(opened) - margin], out=result)
-    large = found.repeat(step, axis=0).repeat(step, axis=1)
-    return large[: contrast.shape[0], : contrast.shape[1]] / 255
+    lines = found.repeat(step, axis=0).repeat(step, axis=1)
+    return np.asarray(lines[: contrast.shape[0], : contrast.shape[1]] / 255)
 
 
 def remove_lines(contrast: FloatArray, lines: FloatArray) -> FloatArray:
