@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist.errors import MnistError
-from mnist.reading.paper import find_lines, measure_contrast, remove_lines, windows
+from mnist.reading.paper import find_lines, measure_contrast, windows
 from mnist.reading.pieces import BoolArray, FloatArray, IntArray, label_pieces, spread
 
 ByteArray: TypeAlias = NDArray[np.uint8]
@@ -22,7 +22,9 @@ _CONTRAST = 0.08
 # (two of which are made by smoothing).
 _DIRT = 0.05
 _SMALLEST = 8
-# Faint ink is so much of the darkest; it belongs to the digit as long as the digit grows by no more than this factor.
+# Ink is at least so much of the darkest: a darker part where something lighter reaches the border, and a fainter one
+# as long as the digit grows by no more than this factor.
+_DARK = (0.5, 0.65, 0.8)
 _FAINT = (0.5, 0.4, 0.3, 0.2)
 _GROWTH = 1.15
 # So much of a digit is left where lines are removed from under it.
@@ -100,7 +102,7 @@ def find_ink(grey: FloatArray) -> FloatArray:
     least = max(_NOISES * (paper - low) / 1.12, _CONTRAST)
     digit = _digit(smooth, least)
     if (smooth[_border(smooth)] > least).any() and ((lines := find_lines(smooth))[_border(lines)] > least).any():
-        unruled = _digit(remove_lines(smooth, lines), least)
+        unruled = _digit(smooth - lines, least)
         # A long stroke is a line as well, and most of the digit is lost where it is taken for one.
         if digit[_border(digit)].any() or smooth[unruled].sum() >= _LEFT * smooth[digit].sum():
             digit = unruled if unruled.any() else digit
@@ -116,13 +118,16 @@ def find_ink(grey: FloatArray) -> FloatArray:
 def _digit(contrast: FloatArray, least: float) -> BoolArray:
     """Return where the digit is: what stands out strongly, with as much of its faint parts as do not reach far."""
     standing_out = contrast[contrast > least]
-    digit = np.zeros_like(contrast, dtype=bool)
     if not standing_out.size:
-        return digit
+        return np.zeros_like(contrast, dtype=bool)
     level = np.quantile(standing_out, 0.97)
+    for share in _DARK:
+        digit = _without_dirt(contrast >= max(least, share * level))
+        if not digit[_border(digit)].any():
+            break
     for share in _FAINT:
         grown = _without_dirt(contrast >= max(least, share * level))
-        if digit.any() and (_box(grown) > _GROWTH * _box(digit) + 2).any():
+        if (_box(grown) > _GROWTH * _box(digit) + 2).any():
             break
         digit = grown
     return digit

@@ -21,8 +21,8 @@ _BLACK = 0.2
 # A line is straight for so much of the picture, and rises or falls by at most so many rows a column.
 _LONG = 0.6
 _STEEPEST = 0.27
-# Strokes are joined across lines that are no thicker than this part of the picture.
-_THICKEST = 0.05
+# A line is thinner than this part of the picture.
+_THICKEST = 0.06
 # Lines are found in so many pixels a side.
 _ENOUGH = 100
 
@@ -56,31 +56,29 @@ def _is_dark(grey: FloatArray) -> bool:
 
 
 def find_lines(contrast: FloatArray) -> FloatArray:
-    """Return the contrast of ruled lines, (height, width): 0 beside them, the contrast of the line on them.
+    """Return how much of the contrast ruled lines make, (height, width); 0 beside them, and where strokes cross them.
 
-    It is the largest opening by a long straight line, over the slopes that a line may have.
+    A line is long and straight, so that an opening along it keeps it, and thin, so that one across it does not.
     """
+    size = max(3, int(_THICKEST * max(contrast.shape)))
+    down, right = (contrast + _close(-contrast, *window) for window in ((size, 1), (1, size)))
+    return np.maximum(np.minimum(_straight(contrast), down), np.minimum(_straight(contrast.T).T, right))
+
+
+def _straight(contrast: FloatArray) -> FloatArray:
+    """Return the largest opening along long lines of several slopes, from left to right."""
     step = math.ceil(max(contrast.shape) / _ENOUGH)
     levels = (255 * _blocks(contrast, step).max(axis=(1, 3)).clip(0, 1)).astype(np.uint8)
-    found = np.zeros_like(levels)
-    for turned, result in ((levels, found), (levels.T, found.T)):
-        margin, length = turned.shape[1] // 3, max(1, int(_LONG * turned.shape[1]))
-        # A line may be a pixel beside the one that is tried.
-        thick = _running(np.maximum, np.pad(turned, ((margin + 1, margin + 1), (0, 0)), mode="edge").T, 3).T
-        steepest = int(_STEEPEST * length / 2)
-        for slope in np.linspace(-_STEEPEST, _STEEPEST, 2 * steepest + 1):
-            runs = np.pad(_running(np.minimum, thick, length, slope), ((0, 0), (length - 1, length - 1)))
-            opened = _running(np.maximum, runs[::-1, ::-1], length, slope)[::-1, ::-1]
-            np.maximum(result, opened[margin : len(opened) - margin], out=result)
-    lines = found.repeat(step, axis=0).repeat(step, axis=1)
-    return np.asarray(lines[: contrast.shape[0], : contrast.shape[1]] / 255)
-
-
-def remove_lines(contrast: FloatArray, lines: FloatArray) -> FloatArray:
-    """Return the contrast of ink above that of lines, (height, width); strokes are joined where lines cross them."""
-    ink = np.maximum(contrast - lines, 0)
-    size = max(3, int(_THICKEST * max(ink.shape)))
-    return np.where(lines > 0, np.maximum(_close(ink, size, 1), _close(ink, 1, size)), ink)
+    margin, length = levels.shape[1] // 3, max(1, int(_LONG * levels.shape[1]))
+    # A line may be a pixel beside the one that is tried.
+    thick = _running(np.maximum, np.pad(levels, ((margin + 1, margin + 1), (0, 0)), mode="edge").T, 3).T
+    steepest, found = int(_STEEPEST * length / 2), np.zeros_like(levels)
+    for slope in np.linspace(-_STEEPEST, _STEEPEST, 2 * steepest + 1):
+        runs = np.pad(_running(np.minimum, thick, length, slope), ((0, 0), (length - 1, length - 1)))
+        opened = _running(np.maximum, runs[::-1, ::-1], length, slope)[::-1, ::-1]
+        np.maximum(found, opened[margin : len(opened) - margin], out=found)
+    large = found.repeat(step, axis=0).repeat(step, axis=1)
+    return np.asarray(large[: contrast.shape[0], : contrast.shape[1]] / 255)
 
 
 def _close(values: FloatArray, height: int, width: int) -> FloatArray:
