@@ -1,4 +1,6 @@
-"""The benchmarks: another library that gets the same work does the same training, and a peer's fault ends no race."""
+"""The benchmarks: another library that gets the same work does the same training, a peer's fault ends no race, and
+paper costs no accuracy.
+"""
 
 import math
 import sys
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks import accuracy, publish, race
+from benchmarks import accuracy, paper, publish, race
 from benchmarks.contestants import PROJECT, RACERS
 from benchmarks.turns import take_turns
 from benchmarks.work import Work
@@ -21,6 +23,7 @@ from mnist.fingerprint import blas_threads
 from mnist.recipe import PARAMS, Recipe
 from tests.helpers import ROOT, random_digits
 from tests.stages.project import Project
+from tests.trained import TrainedProject
 
 SMALL: dict[str, Any] = {"batch_size": 20, "network": {"hidden": [12, 8]}}
 PLAIN = Recipe.load_overlay(ROOT / race.PLAIN, ROOT / PARAMS)
@@ -143,3 +146,50 @@ def test_the_marks_are_passed_in_their_order(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(accuracy, "MARKS", {path: (0.2, 0.3, 1.1)})
     first, second, third = (passed.seconds for passed in accuracy.time_to_marks(PROJECT, path, seed=1))
     assert 0 < first <= second < third == math.inf
+
+
+PAPERS = (
+    "plain",
+    "lined",
+    "squared",
+    "dotted",
+    "soft shadow",
+    "hard shadow",
+    "table",
+    "fold",
+    "thumb",
+    "thin pen, lined",
+)
+
+
+def test_digits_are_read_on_paper_as_the_network_reads_them_without(trained: TrainedProject) -> None:
+    with np.load(trained.workspace.prepared) as prepared:
+        images = prepared["validation_images"][:12]
+    expected = trained.model(images).argmax(axis=1)
+    same = [
+        np.mean(trained.model(paper.read_kind(kind, 100 + seed, images)).argmax(axis=1) == expected)
+        for seed, kind in enumerate(PAPERS)
+    ]
+    # The network of the tests is unsure of some digits, and a pixel more or less decides.
+    assert np.mean(same) >= 0.97
+    assert min(same) >= 0.9
+
+
+def test_the_same_kind_and_number_give_the_same_picture() -> None:
+    image = random_digits(1).images.reshape(28, 28)
+    first, again = (paper.Paper("squared, fold", 3).photograph(image, 5).getvalue() for _ in range(2))
+    assert first == again
+    assert first != paper.Paper("squared, fold", 4).photograph(image, 5).getvalue()
+
+
+def test_the_benchmark_of_paper_writes_its_table(
+    trained: TrainedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(trained.root)
+    monkeypatch.setattr(paper, "KINDS", ("plain", "lined, table"))
+    monkeypatch.setattr(paper, "RESULTS", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["paper", "--digits", "3"])
+    paper.main()
+    rows = load_csv(tmp_path / "paper.csv", paper.Read._fields)
+    assert [(row["kind"], row["digits"]) for row in rows] == [("plain", "3"), ("lined, table", "3")]
+    assert "| 1 | lined, table | 3 | " in publish.make_table(tmp_path / "paper.csv")

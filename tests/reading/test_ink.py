@@ -69,7 +69,7 @@ def test_place_and_size_of_the_digit_do_not_matter() -> None:
     assert np.abs(place_digit(small).astype(int) - place_digit(large)).max() <= 1
 
 
-def on_paper(sheet: Written, kind: str) -> NDArray[np.float64]:
+def on_paper(sheet: Written, kind: str) -> NDArray[np.float64]:  # noqa: C901, PLR0912 (a table of papers)
     """Return a digit as a scanner or a camera might see it."""
     ink, rng = ink_of(sheet, 240), np.random.default_rng(1)
     y, x = np.mgrid[-1:1:240j, -1:1:240j]
@@ -90,6 +90,24 @@ def on_paper(sheet: Written, kind: str) -> NDArray[np.float64]:
                 grey[row : row + 2, column : column + 2] = 0.2
         case "with the edge of the table":
             grey[:, :20] = 0.3
+        case "lined":
+            grey = np.where((y + 0.05 * x) % 0.22 < 0.03, np.minimum(grey, 0.5), grey)
+        case "squared":
+            grey = np.where(np.minimum((y + 0.02 * x) % 0.2, (x - 0.02 * y) % 0.2) < 0.02, np.minimum(grey, 0.6), grey)
+        case "squared, light on dark":
+            grey = np.where(np.minimum(y % 0.2, x % 0.2) < 0.02, np.maximum(1 - grey, 0.4), 1 - grey)
+        case "dotted":
+            grey = np.where(np.hypot(y % 0.2 - 0.1, x % 0.2 - 0.1) < 0.03, np.minimum(grey, 0.4), grey)
+        case "in a soft shadow":
+            grey *= 1 - 0.6 / (1 + np.exp(-(x + y) / 0.05))
+        case "in a hard shadow":
+            grey[x + 0.4 * y > 0.1] *= 0.4
+        case "crooked on a table":
+            grey[np.maximum(np.abs(x + 0.15 * y), np.abs(y - 0.15 * x)) > 0.82] = 0.15
+        case "under a thumb":
+            grey[((x - 0.3) / 0.2) ** 2 + ((y - 1) / 0.2) ** 2 < 1] = 0.55
+        case "folded":
+            grey *= np.where(x > 0.1, 0.85, 1) * np.where(np.abs(x - 0.1) < 0.012, 0.7, 1)
     return grey.clip(0, 1)
 
 
@@ -102,6 +120,15 @@ PAPERS = [
     "salt and pepper",
     "dirty",
     "with the edge of the table",
+    "lined",
+    "squared",
+    "squared, light on dark",
+    "dotted",
+    "in a soft shadow",
+    "in a hard shadow",
+    "crooked on a table",
+    "under a thumb",
+    "folded",
 ]
 
 
@@ -118,6 +145,20 @@ def test_nearly_all_handwriting_is_read_on_any_paper(trained: TrainedProject) ->
     images = np.stack([read_digit(on_paper(sheet, next(papers))).ravel() for sheet in sheets])
     answers = trained.model(images).argmax(axis=1)
     assert np.mean(answers == [sheet.digit for sheet in sheets]) >= 0.95
+
+
+def test_a_stroke_as_long_as_a_ruled_line_is_no_line() -> None:
+    one = np.zeros((200, 200))
+    one[20:180, 95:105] = 1
+    assert np.array_equal(find_ink(0.9 - 0.7 * one) > 0.5, one > 0)
+
+
+def test_a_pen_thinner_and_fainter_than_the_lines_is_read() -> None:
+    y, _ = np.mgrid[:200, :200]
+    ink = ink_of(SEVEN._replace(pen=0.02), 200)
+    grey = np.minimum(0.95 - 0.5 * ink, np.where((y + 15) % 33 < 5, 0.35, 1))
+    difference = np.abs(read_digit(grey).astype(int) - place_digit(ink))
+    assert difference.mean() < 8
 
 
 @pytest.mark.parametrize("brightness", [0.0, 0.3, 1.0])
