@@ -22,8 +22,8 @@ _CONTRAST = 0.08
 # (two of which are made by smoothing).
 _DIRT = 0.05
 _SMALLEST = 8
-# Ink is at least so much of the darkest: a darker part where something lighter reaches the border, and a fainter one
-# as long as the digit grows by no more than this factor.
+# Ink is at least so much of the darkest: more where something lighter reaches the border, and less as long as the digit
+# grows by no more than this factor.
 _DARK = (0.5, 0.65, 0.8)
 _FAINT = (0.5, 0.4, 0.3, 0.2)
 _GROWTH = 1.15
@@ -96,15 +96,17 @@ def find_ink(grey: FloatArray) -> FloatArray:
     contrast = measure_contrast(grey)
     # Smoothing makes grain fainter than a stroke; the result is taken from the sharp picture.
     smooth = windows(contrast, 1).mean(axis=(2, 3))
-    # Most of a picture is paper, and its grain makes the lower half of the distribution.
+    # Most of a picture is paper, and its grain makes the lower part of the distribution: where that is normal, 1.12
+    # deviations lie between these quantiles.
     low, paper = np.quantile(smooth, [0.05, 0.3])
     contrast, smooth = contrast - paper, smooth - paper
     least = max(_NOISES * (paper - low) / 1.12, _CONTRAST)
     digit = _digit(smooth, least)
-    if (smooth[_border(smooth)] > least).any() and ((lines := find_lines(smooth))[_border(lines)] > least).any():
+    # Lines reach the border; strokes that are as long do not.
+    if _reaches_border(smooth > least) and _reaches_border((lines := find_lines(smooth)) > least):
         unruled = _digit(smooth - lines, least)
         # A long stroke is a line as well, and most of the digit is lost where it is taken for one.
-        if digit[_border(digit)].any() or smooth[unruled].sum() >= _LEFT * smooth[digit].sum():
+        if _reaches_border(digit) or smooth[unruled].sum() >= _LEFT * smooth[digit].sum():
             digit = unruled if unruled.any() else digit
     if not digit.any():
         raise NoDigitError("there is no digit in it: nothing stands out from the paper")
@@ -123,7 +125,7 @@ def _digit(contrast: FloatArray, least: float) -> BoolArray:
     level = np.quantile(standing_out, 0.97)
     for share in _DARK:
         digit = _without_dirt(contrast >= max(least, share * level))
-        if not digit[_border(digit)].any():
+        if not _reaches_border(digit):
             break
     for share in _FAINT:
         grown = _without_dirt(contrast >= max(least, share * level))
@@ -138,11 +140,13 @@ def _box(mask: BoolArray) -> IntArray:
     return np.array([np.ptp(np.flatnonzero(mask.any(axis=axis))) + 1 for axis in (1, 0)])
 
 
-def _border(values: NDArray[Any]) -> BoolArray:
-    """Return where the outermost pixels are."""
-    border = np.ones(values.shape, dtype=bool)
-    border[1:-1, 1:-1] = False
-    return border
+def _reaches_border(mask: BoolArray) -> bool:
+    return bool(np.concatenate(_border(mask)).any())
+
+
+def _border(values: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return the outermost rows and columns."""
+    return [values[0], values[-1], values[:, 0], values[:, -1]]
 
 
 def _without_dirt(mask: BoolArray) -> BoolArray:
@@ -152,6 +156,6 @@ def _without_dirt(mask: BoolArray) -> BoolArray:
     sizes[0] = 0
     large = sizes >= _DIRT * sizes.max()
     inside = large.copy()
-    inside[labels[_border(labels)]] = False
+    inside[np.concatenate(_border(labels))] = False
     kept: BoolArray = (inside if inside.any() else large)[labels] & mask
     return kept
