@@ -22,10 +22,9 @@ _CONTRAST = 0.08
 # (two of which are made by smoothing).
 _DIRT = 0.05
 _SMALLEST = 8
-# Ink is at least so much of the darkest: more where something lighter reaches the border, and less as long as the digit
-# grows by no more than this factor.
-_DARK = (0.5, 0.65, 0.8)
-_FAINT = (0.5, 0.4, 0.3, 0.2)
+# Ink is at least so much of the darkest, and less as long as the digit grows by no more than this factor.
+_DARK = 0.5
+_FAINT = (0.4, 0.3, 0.2)
 _GROWTH = 1.15
 # So much of a digit is left where lines are removed from under it.
 _LEFT = 0.6
@@ -97,10 +96,11 @@ def find_ink(grey: FloatArray) -> FloatArray:
     # Smoothing makes grain fainter than a stroke; the result is taken from the sharp picture.
     smooth = windows(contrast, 1).mean(axis=(2, 3))
     # Most of a picture is paper, and its grain makes the lower part of the distribution: where that is normal, 1.12
-    # deviations lie between these quantiles.
+    # deviations lie between these quantiles. In a picture that is all edges, grain is what smoothing takes away.
     low, paper = np.quantile(smooth, [0.05, 0.3])
+    noise = min((paper - low) / 1.12, float(np.median(np.abs(contrast - smooth))))
     contrast, smooth = contrast - paper, smooth - paper
-    least = max(_NOISES * (paper - low) / 1.12, _CONTRAST)
+    least = max(_NOISES * noise, _CONTRAST)
     digit = _digit(smooth, least)
     # Lines reach the border; strokes that are as long do not.
     if _reaches_border(smooth > least) and _reaches_border((lines := find_lines(smooth)) > least):
@@ -123,10 +123,7 @@ def _digit(contrast: FloatArray, least: float) -> BoolArray:
     if not standing_out.size:
         return np.zeros_like(contrast, dtype=bool)
     level = np.quantile(standing_out, 0.97)
-    for share in _DARK:
-        digit = _without_dirt(contrast >= max(least, share * level))
-        if not _reaches_border(digit):
-            break
+    digit = _without_dirt(contrast >= max(least, _DARK * level))
     for share in _FAINT:
         grown = _without_dirt(contrast >= max(least, share * level))
         if (_box(grown) > _GROWTH * _box(digit) + 2).any():

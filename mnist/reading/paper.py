@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from mnist.reading.pieces import FloatArray
 
-# Shares of the shorter side of a picture: wider than any stroke, and wider than most.
-_WIDEST = 0.3
-_STROKE = 0.2
+# Wider than any stroke, as a share of the shorter side of a picture.
+_WIDEST = 0.5
+# Less than the share of ink in a picture.
+_FEW = 0.01
 # Paper darker than this is taken for as dark: the grain of black paper is no ink.
 _BLACK = 0.2
 # A line is straight for so much of the picture, and rises or falls by at most so many rows a column.
@@ -43,16 +44,14 @@ def measure_contrast(grey: FloatArray) -> FloatArray:
 
 
 def _is_dark(grey: FloatArray) -> bool:
-    """Return whether ink is dark: narrow things are darker than the median around them, not lighter.
+    """Return whether ink is dark: the darkest parts are further from most of the paper than the brightest ones.
 
-    Paper between lines is narrow, but at the median; the corner of a sheet is away from the median, but not narrow.
+    Parts of the paper's brightness are compared, so that a shadow over most of the picture does not make light paper
+    ink; each is the mean of many pixels, which leaves out grain.
     """
     small = _blocks(grey, max(1, min(grey.shape) // 28)).mean(axis=(1, 3))
-    wide, narrow = (max(3, int(share * min(small.shape))) for share in (_WIDEST, _STROKE))
-    above = small - np.median(windows(small, wide // 2), axis=(2, 3))
-    dark, light = _close(small, narrow, narrow) - small, small + _close(-small, narrow, narrow)
-    dark, light = np.minimum(dark, -above).clip(0), np.minimum(light, above).clip(0)
-    return bool((dark**3).sum() >= (light**3).sum())
+    darkest, paper, brightest = np.quantile(small, [_FEW, 0.5, 1 - _FEW])
+    return bool((paper - darkest) * brightest >= (brightest - paper) * paper)
 
 
 def find_lines(contrast: FloatArray) -> FloatArray:
