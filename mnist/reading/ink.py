@@ -154,5 +154,6 @@ def _without_dirt(mask: BoolArray) -> BoolArray:
     large = sizes >= _DIRT * sizes.max()
     inside = large.copy()
     inside[np.concatenate(_border(labels))] = False
-    kept: BoolArray = (inside if inside.any() else large)[labels] & mask
-    return kept
+    digit: BoolArray = inside[labels]
+    # Where the digit itself reaches the border, there may be bits of it inside.
+    return digit if digit.any() and max(_box(digit)) >= _SMALLEST else large[labels]

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from mnist.reading.pieces import FloatArray
 
 # Wider than any stroke, as a share of the shorter side of a picture.
-_WIDEST = 0.5
+_WIDEST = 0.4
 # Less than the share of ink in a picture.
-_FEW = 0.01
+_FEW = 0.003
 # Paper darker than this is taken for as dark: the grain of black paper is no ink.
 _BLACK = 0.2
 # A line is straight for so much of the picture, and rises or falls by at most so many rows a column.
