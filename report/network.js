@@ -49,13 +49,18 @@ class Network {
     return activations;
   }
 
-  // How much each pixel's ink speaks for a digit, or, below 0, against it: its part in the digit's z, compared with the
-  // mean z of all, if the network were as steep everywhere as it is here (input times gradient).
-  contributions(pixels, digit) {
+  // How much each pixel's ink speaks for a digit rather than for its rival: its part in z of the one less z of the
+  // other, if the network were as steep everywhere as it is here (input times gradient).
+  contributions(pixels, digit, rival) {
+    return this.gradient(pixels, digit, rival).map((slope, index) => slope * pixels[index]);
+  }
+
+  // How steeply z of a digit less z of its rival rises with each pixel 0..255.
+  gradient(pixels, digit, rival) {
     const activations = this.forward(pixels);
-    const classes = this.layers.at(-1).outputs;
-    let delta = new Float64Array(classes).fill(-1 / classes);
+    let delta = new Float64Array(this.layers.at(-1).outputs);
     delta[digit] += 1;
+    delta[rival] -= 1;
     for (let index = this.layers.length - 1; index >= 0; index--) {
       const { inputs, outputs, weights } = this.layers[index];
       const back = new Float64Array(inputs);
@@ -65,15 +70,20 @@ class Network {
       }
       delta = back;
     }
-    return delta.map((gradient, index) => gradient * pixels[index] * this.scale);
+    return delta.map((slope) => slope * this.scale);
   }
 }
 
-// From base64 to bytes, and to the 32-bit floats in them.
+// From base64 to bytes, to the 32-bit floats in them, and to the bytes that zlib made them of.
 function bytes(text) {
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
 
 function floats(text) {
   return new Float32Array(bytes(text).buffer);
+}
+
+function decompress(text) {
+  const stream = new Blob([bytes(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Response(stream).arrayBuffer().then((buffer) => new Uint8Array(buffer));
 }

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import math
+import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist.checked import flatten
+from mnist.data.dataset import Dataset
 from mnist.examples import worst_mistakes
 from mnist.model import Model
 from mnist.recipe import Recipe
 from report.sheets import scale
 
 _FOLDER = Path(__file__).parent
-_SCRIPTS = ("drawing.js", "network.js", "charts.js", "page.js")
+_SCRIPTS = ("drawing.js", "network.js", "why.js", "pad.js", "charts.js", "page.js")
 
 # With a larger network the page would exceed 5 MB.
 _MOST_WEIGHTS = 600_000
@@ -41,6 +43,7 @@ class Results:
     history: list[dict[str, float]]  # a row an epoch, by the names of `mnist.nn.training.Epoch`
     predictions: list[dict[str, str]]  # a row a test image: the names of its "actual" and its "predicted" class
     examples: NDArray[np.void]  # test images to show, of type EXAMPLE
+    prototypes: Dataset  # training images to compare a digit with
     training_digits: bytes | None  # a PNG of deformed training digits; None where training does not deform them
     baseline: dict[str, Any]  # the run to compare with: its "parameters" and "metrics"
 
@@ -169,6 +172,10 @@ def _collect_data(results: Results) -> dict[str, Any]:
         "examples": {
             "images": _base64(examples["image"], "u1"),
             **{name: examples[name].tolist() for name in examples.dtype.names or () if name != "image"},
+        },
+        "prototypes": {
+            "images": base64.b64encode(zlib.compress(results.prototypes.images.tobytes(), 9)).decode(),
+            "labels": results.prototypes.labels.tolist(),
         },
         "mistakes": worst_mistakes(examples, _SHOWN_MISTAKES)["number"].tolist(),
         "firstLayer": _base64(np.round(127 * scale(network.weights[0][:, :_SHOWN_UNITS])), "i1"),

@@ -14,11 +14,13 @@ from mnist.model import load_model
 from mnist.nn.training import Epoch
 from mnist.recipe import Recipe
 from report.page import Results, render
+from report.prototypes import choose_prototypes
 from report.sheets import draw_digits, draw_weights
 from stages.pipeline import BASELINE, Workspace, run
 
 MISTAKES = 40
 ROWS, COLUMNS = 6, 10
+PROTOTYPES = 500
 
 
 def report(recipe: Recipe, workspace: Workspace, *, save_baseline: bool = False) -> None:
@@ -27,14 +29,15 @@ def report(recipe: Recipe, workspace: Workspace, *, save_baseline: bool = False)
     examples = load_array(workspace.examples, EXAMPLE)
     baseline = {"parameters": model.recipe, "metrics": scores} if save_baseline else load_baseline()
     deformation = Deformation(**recipe.deformation.model_dump())
-    digits = load_prepared(workspace.prepared).training.images[:ROWS]
-    training_digits = draw_training_digits(digits, deformation, recipe.generator("deformation"))
+    training = load_prepared(workspace.prepared).training
+    training_digits = draw_training_digits(training.images[:ROWS], deformation, recipe.generator("deformation"))
     results = Results(
         model=model,
         scores=scores,
         history=load_numbers(workspace.history, Epoch._fields),
         predictions=load_csv(workspace.predictions, ("actual", "predicted")),
         examples=examples,
+        prototypes=choose_prototypes(training, max(1, PROTOTYPES // len(training.class_names))),
         training_digits=None if deformation.is_none else training_digits,
         baseline=baseline,
     )

@@ -1,6 +1,7 @@
-"""The page computes what Python computes: the network, its reasons, and the 28 x 28 pixels of a drawing."""
+"""The page computes what Python computes: the network, its reasons, distances, and the 28 x 28 pixels of a drawing."""
 
 import base64
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,7 @@ from mnist.nn.initializers import he_normal
 from mnist.nn.network import Network
 from mnist.reading.ink import place_digit
 from report.page import encode_network
+from report.prototypes import distances
 from tests.handwriting import ink_of
 from tests.helpers import random_digits
 from tests.report.opened import NEEDS_CHROMIUM, hand
@@ -31,7 +33,7 @@ def calculator(browser: Browser) -> Iterator[Page]:
     """Return an empty page with the scripts that compute."""
     with closing(browser.new_context()) as context:
         page = context.new_page()
-        for script in ("drawing.js", "network.js"):
+        for script in ("drawing.js", "network.js", "why.js", "pad.js"):
             page.add_script_tag(path=Path(report.__file__).parent / script)
         yield page
 
@@ -77,16 +79,19 @@ def test_every_kind_of_network_gives_the_outputs_of_python(activation: Activatio
 
 
 @ACTIVATIONS
-def test_the_reasons_are_input_times_gradient(activation: Activation, calculator: Page) -> None:
-    example = model(30, 20, activation=activation, dtype="float64")
+def test_the_reasons_for_one_class_against_another_are_input_times_gradient(
+    activation: Activation, calculator: Page
+) -> None:
+    example = model(30, 20, activation=activation, dtype="float64", offset_and_scale=(33.3, 1 / 78.6))
     pixels = random_digits(1).images[0]
     reasons = calculator.evaluate(
-        "([data, image]) => [...new Network(data).contributions(image, 7)]", [encode_network(example), pixels.tolist()]
+        "([data, image]) => [...new Network(data).contributions(image, 7, 2)]",
+        [encode_network(example), pixels.tolist()],
     )
 
     def lead(image: np.ndarray) -> float:
-        z = example.network.forward(image[None] / 255)[-1][0]
-        return float(z[7] - z.mean())
+        z = example.network.forward((image[None] - 33.3) / 78.6)[-1][0]
+        return float(z[7] - z[2])
 
     for pixel in np.flatnonzero(pixels)[::60]:
         step = np.zeros(784)
@@ -95,15 +100,58 @@ def test_the_reasons_are_input_times_gradient(activation: Activation, calculator
         assert reasons[pixel] == pytest.approx(slope * pixels[pixel], rel=1e-3, abs=1e-6)
 
 
-def test_for_relu_without_biases_the_reasons_add_up_to_the_answer(calculator: Page) -> None:
+def test_for_relu_without_biases_the_reasons_add_up_to_the_lead(calculator: Page) -> None:
     example = model(30, 20, activation=relu, bias=False)
     image = random_digits(1).images
     reasons = calculator.evaluate(
-        "([data, image]) => [...new Network(data).contributions(image, 3)]",
+        "([data, image]) => [...new Network(data).contributions(image, 3, 8)]",
         [encode_network(example), image[0].tolist()],
     )
     z = example.network.forward((image / 255).astype(np.float32))[-1][0]
-    assert sum(reasons) == pytest.approx(float(z[3] - z.mean()), rel=1e-4, abs=1e-4)
+    assert sum(reasons) == pytest.approx(float(z[3] - z[8]), rel=1e-5, abs=1e-5)
+
+
+def test_the_nearest_prototypes_and_their_distances_are_those_of_python(calculator: Page) -> None:
+    prototypes, digit = random_digits(50), random_digits(1, seed=1).images
+    found = calculator.evaluate(
+        """async ([text, labels, digit]) => {
+            const images = await decompress(text);
+            return nearest(digit, { images, labels }, 4, 3).map(({ image, distance }) => [[...image], distance]);
+        }""",
+        [base64.b64encode(zlib.compress(prototypes.images)).decode(), prototypes.labels.tolist(), digit[0].tolist()],
+    )
+    fours = prototypes.images[prototypes.labels == 4]
+    expected = distances(digit, fours)[0]
+    order = np.argsort(expected)[:3]
+    assert [image for image, _ in found] == fours[order].tolist()
+    assert [distance for _, distance in found] == pytest.approx(expected[order], rel=1e-5)
+
+
+@ACTIVATIONS
+def test_after_the_smallest_change_python_reads_the_other_class(activation: Activation, calculator: Page) -> None:
+    example = model(30, 20, activation=activation)
+    image = np.zeros((28, 28), np.uint8)
+    image[4:24, 12:15] = 255
+    (before,) = example(image.reshape(1, 784)).argmax(axis=1)
+    changes = calculator.evaluate(
+        """([data, image]) => {
+            const network = new Network(data);
+            return Array.from({length: 10}, (_, digit) => {
+                const change = smallestChange(network, Uint8Array.from(image), digit);
+                return change && { touches: change.touches, image: [...change.image] };
+            });
+        }""",
+        [encode_network(example), image.ravel().tolist()],
+    )
+    assert changes[before] == {"touches": [], "image": image.ravel().tolist()}
+    found = {digit: change for digit, change in enumerate(changes) if change}
+    assert set(found) > {before}
+    for digit, change in found.items():
+        after = np.array(change["image"], np.uint8).reshape(1, 784)
+        assert example(after).argmax() == digit
+        # Nothing is changed but under the brush, whose touches are 3 pixels wide.
+        reached = {touch["at"] + 28 * y + x for touch in change["touches"] for y in (-1, 0, 1) for x in (-1, 0, 1)}
+        assert set(np.flatnonzero(after[0] != image.ravel())) <= reached
 
 
 def test_the_page_scales_and_centres_as_python_does(calculator: Page) -> None:

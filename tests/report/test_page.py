@@ -59,6 +59,7 @@ def results() -> Results:
             for actual, answer in zip(DIGITS.labels, answers, strict=True)
         ],
         examples=choose_examples(outputs, DIGITS, 12),
+        prototypes=DIGITS[:20],
         training_digits=b"a picture",
         baseline={
             "parameters": recipe(epochs=200, data={"validation": 5000}).model_dump(),
