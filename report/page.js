@@ -111,7 +111,7 @@ function setUpDrawing(network, prototypes) {
     element("verdict").textContent = image === null
       ? element("verdict").dataset.invitation
       : `The network reads ${withArticle(best)} (${(100 * outputs[best]).toFixed(1)}%).`;
-    element("origin").textContent = image === null ? "" : originOf(pad.drawing);
+    element("origin").textContent = image === null ? element("origin").dataset.invitation : originOf(pad.drawing);
     element("why").hidden = image === null;
     if (image !== null && finished) explain(image, best, rival);
   }
@@ -147,6 +147,10 @@ function setUpDrawing(network, prototypes) {
     element("changed").hidden = change === null;
     element("unchanged").hidden = change !== null;
     const after = change?.image ?? image;
+    const inks = [[0, "for", "without the red ink"], [255, "against", "with the blue ink"]]
+      .filter(([ink]) => change?.touches.some((touch) => touch.ink === ink))
+      .map(([, className, text]) => make("span", { className }, text));
+    element("change-ink").replaceChildren(...inks.flatMap((text, number) => (number ? [" and ", text] : [text])));
     painted(element("change"), () => paint(element("change"), (index) =>
       inked(Math.min(image[index], after[index]), image[index] - after[index])));
     element("try").onclick = () => pad.put({ ...EMPTY, image: after });

@@ -32,7 +32,8 @@ def distances(images: ByteArray, others: ByteArray) -> FloatArray:
     Pixels 0..255 count as 0 to 1, so that a pixel of full ink more is a distance of 1.
     """
     differences = _scale(images)[:, None] - _scale(others)
-    return np.sqrt((differences**2).sum(axis=-1))
+    roots: FloatArray = np.sqrt((differences**2).sum(axis=-1))
+    return roots
 
 
 def _scale(images: ByteArray) -> FloatArray:
@@ -50,9 +51,11 @@ def _nearest_to_centres(points: FloatArray, count: int) -> NDArray[np.int64]:
 
 def _squares(points: FloatArray, centres: FloatArray) -> FloatArray:
     """Return the squared distances (points, centres), by one matrix product."""
-    return (points**2).sum(axis=1)[:, None] - 2 * points @ centres.T + (centres**2).sum(axis=1)
+    squares: FloatArray = (points**2).sum(axis=1)[:, None] - 2 * points @ centres.T + (centres**2).sum(axis=1)
+    return squares
 
 
 def _spread(values: NDArray[Any], count: int) -> NDArray[Any]:
     """Return at most `count` of some values, evenly spread over all of them."""
-    return values[np.linspace(0, len(values) - 1, min(count, len(values))).astype(int)]
+    chosen: NDArray[Any] = values[np.linspace(0, len(values) - 1, min(count, len(values))).astype(int)]
+    return chosen

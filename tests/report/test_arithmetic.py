@@ -118,7 +118,11 @@ def test_the_nearest_prototypes_and_their_distances_are_those_of_python(calculat
             const images = await decompress(text);
             return nearest(digit, { images, labels }, 4, 3).map(({ image, distance }) => [[...image], distance]);
         }""",
-        [base64.b64encode(zlib.compress(prototypes.images)).decode(), prototypes.labels.tolist(), digit[0].tolist()],
+        [
+            base64.b64encode(zlib.compress(prototypes.images.tobytes())).decode(),
+            prototypes.labels.tolist(),
+            digit[0].tolist(),
+        ],
     )
     fours = prototypes.images[prototypes.labels == 4]
     expected = distances(digit, fours)[0]

@@ -135,6 +135,17 @@ def test_with_the_mouse_strokes_are_drawn_undone_and_saved(opened: Opened) -> No
     assert opened.verdict == INVITATION
 
 
+def test_at_first_there_is_nothing_to_undo_to_clear_or_to_explain(browser: Browser, reported: TrainedProject) -> None:
+    with closing(browser.new_context(viewport=DESKTOP)) as context:
+        page = Opened(context, reported.workspace.report).page
+        for button in ("#undo", "#redo", "#clear", "#save", ".bars button >> nth=0"):
+            assert page.is_disabled(button)
+        page.keyboard.press("Control+z")
+        page.keyboard.press("Control+Shift+Z")
+        assert page.inner_text("#verdict") == INVITATION
+        assert not page.is_visible("#why")
+
+
 def test_a_drawing_survives_clear_and_chosen_images_and_comes_back_by_keys(opened: Opened) -> None:
     opened.draw_at_once(hand(1)[4])
     drawn = opened.page.evaluate(SHEET)
