@@ -42,6 +42,7 @@ class Network {
       const a = activations.at(-1);
       const z = Float64Array.from(biases);
       for (let i = 0; i < inputs; i++) {
+        if (a[i] === 0) continue; // as are paper and half of the relu units
         for (let j = 0; j < outputs; j++) z[j] += a[i] * weights[i * outputs + j];
       }
       activations.push(activations.length < this.layers.length ? z.map(this.activation.value) : z);

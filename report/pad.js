@@ -105,9 +105,10 @@ function setUpPad(sheet, changed) {
   element("clear").addEventListener("click", () => pad.put(EMPTY));
   addEventListener("keydown", (event) => {
     const key = event.key.toLowerCase();
-    if (!(event.ctrlKey || event.metaKey) || event.altKey || !["z", "y"].includes(key)) return;
+    const redoes = event.ctrlKey && key === "y";
+    if (event.altKey || !(redoes || ((event.ctrlKey || event.metaKey) && key === "z"))) return;
     event.preventDefault();
-    if (key === "y" || event.shiftKey) redo(); else undo();
+    if (redoes || event.shiftKey) redo(); else undo();
   });
   element("save").addEventListener("click", () => {
     const paper = make("canvas", { width: sheet.width, height: sheet.height });

@@ -16,7 +16,7 @@ function nearest(pixels, { images, labels }, digit, count) {
 
 // A touch of the brush: as wide as a stroke of MNIST, softer towards its corners.
 const BRUSH = [-1, 0, 1].flatMap((y) => [-1, 0, 1].map((x) => [y * SIDE + x, [1, 0.9, 0.5][Math.abs(x) + Math.abs(y)]]));
-const MOST_TOUCHES = 60;
+const MOST_TOUCHES = 40;
 
 // The touches that make the network read a digit as another class, each of which draws (`ink` 255) or erases (0) at a
 // pixel, and the image after them; or null where so many touches do not.
@@ -51,9 +51,14 @@ function bestTouch(pixels, gradient) {
   for (let y = 1; y < SIDE - 1; y++) {
     for (let x = 1; x < SIDE - 1; x++) {
       const at = y * SIDE + x;
-      if (!BRUSH.some(([step]) => pixels[at + step] >= 128)) continue;
-      for (const ink of [0, 255]) {
-        const gain = BRUSH.reduce((sum, [step, share]) => sum + gradient[at + step] * share * (ink - pixels[at + step]), 0);
+      let joins = false, full = 0, present = 0; // the gain of full ink under the brush, and of the ink that is there
+      for (const [step, share] of BRUSH) {
+        joins ||= pixels[at + step] >= 128;
+        full += gradient[at + step] * share * 255;
+        present += gradient[at + step] * share * pixels[at + step];
+      }
+      if (!joins) continue;
+      for (const [ink, gain] of [[0, -present], [255, full - present]]) {
         if (gain > best.gain) best = { at, ink, gain };
       }
     }

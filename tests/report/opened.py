@@ -44,7 +44,8 @@ class Opened:
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.goto(self.address)
-        self.page.wait_for_selector("#accuracy-chart svg")
+        for selector in ("#accuracy-chart svg", "#drawing"):
+            self.page.wait_for_selector(selector)
 
     @property
     def verdict(self) -> str:

@@ -20,7 +20,7 @@ from mnist.files import load_array
 from report.prototypes import choose_prototypes, distances
 from stages.evaluate import evaluate
 from stages.plots_page import plots_page
-from stages.report import report
+from stages.report import PROTOTYPES, report
 from tests.handwriting import Written, written
 from tests.report.opened import DESKTOP, NEEDS_CHROMIUM, PEN, PHONE, Opened, hand
 from tests.trained import TrainedProject
@@ -174,6 +174,8 @@ def test_a_drawing_survives_clear_and_chosen_images_and_comes_back_by_keys(opene
 def test_strokes_over_a_test_image_are_added_to_it(opened: Opened) -> None:
     opened.page.click("#samples button:nth-child(2)")
     before = np.array(opened.page.evaluate(INPUT))
+    saved = np.asarray(Image.open(io.BytesIO(opened.saved())).convert("L"))
+    assert (saved == 255 - before.reshape(28, 28).repeat(10, axis=0).repeat(10, axis=1)).all()
     opened.page.locator("#sheet").scroll_into_view_if_needed()
     (place,) = opened.places([(0.1, 0.1)])
     opened.page.mouse.move(*place)
@@ -272,7 +274,7 @@ def test_a_misread_test_digit_is_explained_in_three_clicks(opened: Opened, repor
     assert re.findall(r"\d", title) == [str(read), str(actual)]
 
     shown = opened.page.locator("#nearest figcaption").all_inner_texts()
-    prototypes = choose_prototypes(training, 50)
+    prototypes = choose_prototypes(training, PROTOTYPES // 10)
     for place, digit in ((0, read), (3, actual)):
         expected = np.sort(distances(example["image"][None], prototypes.images[prototypes.labels == digit])[0])[:3]
         assert shown[place : place + 3] == [f"{distance:.2f}" for distance in expected]
