@@ -112,7 +112,7 @@ function setUpDrawing(network, prototypes) {
       ? element("verdict").dataset.invitation
       : `The network reads ${withArticle(best)} (${(100 * outputs[best]).toFixed(1)}%).`;
     element("origin").textContent = image === null ? element("origin").dataset.invitation : originOf(pad.drawing);
-    element("why").hidden = image === null;
+    for (const id of ["why", "to-why"]) element(id).hidden = image === null;
     if (image !== null && finished) explain(image, best, rival);
   }
 

@@ -286,6 +286,15 @@ def test_a_misread_test_digit_is_explained_in_three_clicks(opened: Opened, repor
     assert 0 < np.count_nonzero(changed != example["image"]) < 200
 
 
+def test_on_a_phone_three_taps_lead_to_the_explanation(opened: Opened) -> None:
+    opened.page.set_viewport_size(PHONE)
+    opened.page.click("#confusion .level-1 button >> nth=0")
+    opened.page.click("#cell-digits button >> nth=0")
+    opened.page.click("#to-why")
+    assert opened.page.evaluate("document.getElementById('why').getBoundingClientRect().top") == pytest.approx(0, abs=2)
+    opened.page.evaluate("history.replaceState(null, '', location.pathname)")
+
+
 def test_hard_samples_begin_with_those_that_are_misread(opened: Opened, reported: TrainedProject) -> None:
     examples = load_array(reported.workspace.examples, EXAMPLE)
     for digit in range(10):
