@@ -75,7 +75,7 @@ class Network {
   }
 }
 
-// From base64 to bytes, to the 32-bit floats in them, and to the bytes that zlib made them of.
+// From base64 to bytes, to 32-bit floats, and, where Python compressed bytes with zlib, to these.
 function bytes(text) {
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }

@@ -51,7 +51,7 @@ function twoColours(strength) {
   return paper.map((value, channel) => value + (full[channel] - value) * Math.abs(strength));
 }
 
-// Ink of grey, over which what is more than that before a change stands out in red, and what is more after it in blue.
+// Ink that a change keeps is grey, ink that it erases (`difference` above 0) red, ink that it adds blue.
 function inked(pixel, difference) {
   const coloured = twoColours(difference / 255), paper = grey(0);
   return grey(pixel).map((value, channel) => value + (coloured[channel] - paper[channel]) * (1 - pixel / 255));
@@ -189,7 +189,7 @@ function setUpDrawing(network, prototypes) {
   return open;
 }
 
-// Those of a class that the network reads wrongly, then those that it is least sure of.
+// Examples of a class: first the misread ones, then those with the smallest output of their class.
 function hardExamplesOf(digit) {
   const { actual, output_of_actual: output } = DATA.examples;
   return actual.flatMap((value, index) => (value === digit ? [index] : []))
