@@ -18,7 +18,7 @@ from PIL import Image
 
 from mnist import cli
 from mnist.cli import main
-from tests.handwriting import ink_of, written
+from studies.handwriting import ink_of, written
 from tests.helpers import ROOT
 from tests.trained import TrainedProject
 

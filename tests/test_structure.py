@@ -54,7 +54,7 @@ HOMES = {
     "safetensors": {"mnist.model"},
     "threadpoolctl": {"mnist.fingerprint"},
     "filelock": {"mnist.checkpoint", "studies"},
-    "PIL": {"mnist.reading", "report"},
+    "PIL": {"mnist.reading", "report", "studies.handwriting"},
     "jinja2": {"report"},
     "vl_convert": {"report"},
     "dvc": {"stages"},

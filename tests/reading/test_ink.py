@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mnist.data.dataset import read_raw
 from mnist.data.published import TRAIN_IMAGES, TRAIN_LABELS
 from mnist.reading.ink import NoDigitError, find_ink, place_digit, read_digit
-from tests.handwriting import Written, ink_of, written
+from studies.handwriting import Written, ink_of, written
 from tests.trained import TrainedProject
 
 SEVEN = next(sheet for sheet in written(pen=0.06) if sheet.style == "7, hand 1, upright")

@@ -19,7 +19,7 @@ from mnist.nn.network import Network
 from mnist.reading.ink import place_digit
 from report.page import encode_network
 from report.prototypes import distances
-from tests.handwriting import ink_of
+from studies.handwriting import ink_of
 from tests.helpers import random_digits
 from tests.report.opened import NEEDS_CHROMIUM, hand
 

@@ -21,7 +21,7 @@ from report.prototypes import choose_prototypes, distances
 from stages.evaluate import evaluate
 from stages.plots_page import plots_page
 from stages.report import PROTOTYPES, report
-from tests.handwriting import Written, written
+from studies.handwriting import Written, written
 from tests.report.opened import DESKTOP, NEEDS_CHROMIUM, PEN, PHONE, Opened, hand
 from tests.trained import TrainedProject
 
