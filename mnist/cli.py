@@ -15,8 +15,9 @@ from mnist.data.arrays import ByteArray
 from mnist.errors import MnistError, plain_errors, printable
 from mnist.files import read_file
 from mnist.model import Model, load_model
-from mnist.reading.ink import SIDE, read_digit
+from mnist.reading.ink import read_digit
 from mnist.reading.picture import MOST_BYTES, PictureError, read_grey
+from mnist.reading.placement import SIDE
 
 _EXIT_CODES = "exit codes: 0 all is well, 1 something could not be read (the message says what), 2 wrong usage"
 _STANDARD_INPUT = "-"

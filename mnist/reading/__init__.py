@@ -1,1 +1,4 @@
-"""From a photograph or a drawing to the 28 x 28 pixels of a digit: `picture` opens files, `ink` finds the digit."""
+"""From a photograph or a drawing to the 28 x 28 pixels of a digit.
+
+In reading order: `picture` opens files, `ink` finds the digit, `placement` scales and centres it.
+"""

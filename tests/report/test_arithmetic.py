@@ -16,7 +16,7 @@ from mnist.model import Model
 from mnist.nn.activations import Activation, Output, relu, sigmoid, softmax, tanh
 from mnist.nn.initializers import he_normal
 from mnist.nn.network import Network
-from mnist.reading.ink import place_digit
+from mnist.reading.placement import place_digit
 from report.page import encode_network
 from report.prototypes import distances
 from studies.handwriting import ink_of
@@ -162,6 +162,7 @@ def test_the_page_scales_and_centres_as_python_does(calculator: Page) -> None:
     rng = np.random.default_rng(0)
     inks = [rng.random(rng.integers(1, 70, 2)) ** power for power in (0.3, 1, 2) for _ in range(8)]
     inks += [ink_of(sheet, 280) for sheet in hand(1)[::2]]
+    inks += [ink_of(sheet._replace(pen=pen), 280) for sheet in hand(2)[1::2] for pen in (0.1, 0.2)]  # to be thinned
     for ink in filter(lambda ink: (ink >= 0.5).any(), inks):
         digit = calculator.evaluate(
             "([ink, height, width]) => [...placeDigit(new Float64Array(bytes(ink).buffer), height, width)]",
