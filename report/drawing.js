@@ -35,7 +35,7 @@ function placeDigit(ink, height, width) {
   return digit;
 }
 
-// A digit that fills its box, with strokes no thicker than those of nearly all digits of MNIST: grey erosion by a cross
+// A digit that fills its box, with strokes no thicker than those of nine in ten of MNIST's: grey erosion by a cross
 // takes a pixel of a finer box off each edge, again and again.
 function thinStrokes(box) {
   let fine = scaled(box, BOX * FINE);

@@ -14,7 +14,7 @@ SIDE = 28
 _BOX = 20
 _CENTRE = 14  # MNIST's digits have their centre of mass within half a pixel of row 14, column 14
 
-# The widest strokes that stay as they are, in pixels of the box: 95% of MNIST's digits have no wider ones.
+# The widest strokes that stay as they are, in pixels of the box: nine in ten of MNIST's digits have no wider ones.
 _WIDEST = 3.5
 # Strokes are thinned in steps of this part of a pixel.
 _FINE = 5
@@ -42,7 +42,7 @@ def place_digit(ink: FloatArray) -> ByteArray:
 
 
 def thin_strokes(box: FloatArray) -> FloatArray:
-    """Return a digit that fills its box, with strokes no thicker than those of nearly all digits of MNIST.
+    """Return a digit that fills its box, with strokes no thicker than those of nine in ten of MNIST's.
 
     Grey erosion by a cross takes a pixel of a finer box off each edge, again and again, and so opens the loops of a
     digit. A box with thin strokes, as most have, comes back as it is.
