@@ -19,6 +19,7 @@ from benchmarks.race import RESULTS, Row
 from mnist.errors import MnistError, plain_errors
 from mnist.files import load_csv, save
 from report.charts import draw_chart
+from studies.hands import Reading
 from studies.results import Run, load_results, markdown, summarize
 
 PAGES = ("README.md", "docs/*.md", "benchmarks/README.md")
@@ -38,6 +39,7 @@ def make_table(file: Path) -> str:
         Passed._fields: accuracy_table,
         Company._fields: busy_table,
         Run._fields: run_table,
+        Reading._fields: hands_table,
     }
     if header not in makers:
         raise MnistError(f"{file}: holds {', '.join(header)}, of which there is no table")
@@ -51,6 +53,15 @@ def run_table(file: Path) -> str:
     if math.isnan(runs[0].test_accuracy):
         return markdown(summarize(runs, "validation_accuracy"), "validation accuracy")
     return markdown(summarize(runs))
+
+
+def hands_table(file: Path) -> str:
+    """Return the table of drawn digits: how many of each style are read right."""
+    lines = ["| style | drawings | read right | most frequent mistake |", "|---|---|---|---|"]
+    for row in load_csv(file, Reading._fields):
+        share, mistake = int(row["right"]) / int(row["drawings"]), f"{row['mistake']}: {row['times']}"
+        lines.append(f"| {row['style']} | {row['drawings']} | {share:.1%} | {mistake if row['mistake'] else ''} |")
+    return "\n".join(lines)
 
 
 def race_table(file: Path) -> str:
