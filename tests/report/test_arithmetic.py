@@ -16,6 +16,7 @@ from mnist.model import Model
 from mnist.nn.activations import Activation, Output, relu, sigmoid, softmax, tanh
 from mnist.nn.initializers import he_normal
 from mnist.nn.network import Network
+from mnist.reading.pieces import split_digits
 from mnist.reading.placement import place_digit
 from report.page import encode_network
 from report.prototypes import distances
@@ -173,3 +174,21 @@ def test_the_page_scales_and_centres_as_python_does(calculator: Page) -> None:
         assert difference.max() <= 1
         assert np.count_nonzero(difference) <= 2
     assert calculator.evaluate("placeDigit(new Float64Array(100).fill(0.4), 10, 10)") is None
+
+
+def test_the_page_splits_a_row_of_digits_as_python_does(calculator: Page) -> None:
+    rng = np.random.default_rng(0)
+    # Blots of all sizes, and digits beside each other.
+    inks = [rng.random(rng.integers(1, 40, 2)) ** power for power in (1, 3, 6) for _ in range(15)]
+    inks += [np.hstack([ink_of(sheet, 60) for sheet in pair]) for pair in zip(hand(3)[::2], hand(2)[1::2], strict=True)]
+    inks.append(np.zeros((5, 5)))
+    for ink in inks:
+        parts = calculator.evaluate(
+            """([text, height, width]) =>
+                splitDigits(new Float64Array(bytes(text).buffer), height, width).map((part) => [...part])""",
+            [text_of(ink), *ink.shape],
+        )
+        expected = split_digits(ink)
+        assert len(parts) == len(expected)
+        for part, own in zip(parts, expected, strict=True):
+            assert np.array_equal(np.reshape(part, ink.shape), own)
