@@ -28,10 +28,9 @@ class Bin(NamedTuple):
     images: int
 
 
-def probabilities(z: FloatArray, temperature: float) -> NDArray[np.float64]:
+def probabilities(z: FloatArray, temperature: float) -> FloatArray:
     """Return softmax(z / temperature), (images, classes), for the last layer's `z` (images, classes); equation 9."""
-    scaled: NDArray[np.float64] = softmax(z.astype(np.float64) / temperature)
-    return scaled
+    return softmax(z.astype(np.float64) / temperature)
 
 
 def fit_temperature(z: FloatArray, labels: NDArray[np.integer]) -> float:

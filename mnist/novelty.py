@@ -10,7 +10,6 @@ made of the same ink in other directions.
   Visual Learning for Object Representation", equation 16).
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -18,8 +17,9 @@ import numpy as np
 
 from mnist.data.arrays import ByteArray, FloatArray
 from mnist.data.batches import Batch, one_hot
-from mnist.data.dataset import SIDE, Dataset
+from mnist.data.dataset import Dataset
 from mnist.data.deformation import Deformation, deform
+from mnist.data.edges import FEATURES, edges
 from mnist.data.outliers import draw_outliers, mix_outliers
 from mnist.nn.activations import relu, sigmoid
 from mnist.nn.initializers import he_normal
@@ -32,14 +32,11 @@ from mnist.nn.training import Training
 FLAGGED = 0.01
 """The part of the images of the data set itself that is taken for something else: the threshold follows from it."""
 
-DIRECTIONS, CELLS = 4, 7
-FEATURES = (1 + DIRECTIONS) * CELLS * CELLS
 HIDDEN = 96
 # Axes of all Gaussians together, which bounds the size of a model file, however many classes there are.
 _AXES = 160
 
 _EPOCHS, _LEAST_STEPS, _BATCH = 6, 300, 200
-_PIECE = 250
 # Images of all classes that a class borrows.
 _BORROWED = 100
 # Keeps what is divided by from being 0 where all images are the same.
@@ -47,34 +44,6 @@ _TINY = 1e-6
 # How far the known images are deformed, and the outliers.
 _KNOWN = Deformation(rotation=15, scaling=0.15, shear=0.15, shift=1, elastic=1, smoothness=5)
 _OTHERS = Deformation(rotation=25, scaling=0.25, shear=0.3, shift=1, elastic=1.3, smoothness=4)
-
-# Row c has the weights of a line of pixels in the mean of cell c: a Gaussian around its middle.
-_POOL = np.exp(-(((np.arange(SIDE) - (np.arange(CELLS)[:, None] + 0.5) * SIDE / CELLS + 0.5) / 2.2) ** 2) / 2)
-_POOL /= _POOL.sum(axis=1, keepdims=True)
-
-
-def edges(pixels: ByteArray, dtype: str = "float64") -> FloatArray:
-    """Return the features (images, FEATURES) of `pixels` (images, 784): ink and edges in four directions, by cell.
-
-    An edge is the absolute derivative across it, by Sobel's filter; each of 7 x 7 cells has the square root of its mean
-    (Dalal & Triggs 2005, "Histograms of Oriented Gradients", with their square root).
-    """
-    pool = _POOL.astype(dtype)
-    found = np.empty((len(pixels), 1 + DIRECTIONS, CELLS, CELLS), dtype)
-    for start in range(0, len(pixels), _PIECE):
-        image = pixels[start : start + _PIECE].reshape(-1, SIDE, SIDE)
-        padded = np.zeros((len(image), SIDE + 2, SIDE + 2), dtype)
-        padded[:, 1:-1, 1:-1] = image
-        padded /= 255
-        rows = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
-        columns = padded[:, :, :-2] + 2 * padded[:, :, 1:-1] + padded[:, :, 2:]
-        across, down = rows[:, :, 2:] - rows[:, :, :-2], columns[:, 2:] - columns[:, :-2]
-        found[start : start + _PIECE, 0] = pool @ padded[:, 1:-1, 1:-1] @ pool.T
-        for number in range(DIRECTIONS):
-            angle = math.pi * number / DIRECTIONS
-            slope = np.abs(math.cos(angle) * across + math.sin(angle) * down)
-            found[start : start + _PIECE, 1 + number] = pool @ slope @ pool.T
-    return np.sqrt(found).reshape(len(pixels), FEATURES)
 
 
 @dataclass(frozen=True)
@@ -111,7 +80,8 @@ class Novelty:
         """
         unknown, distance, constant = self.mixture
         measures = self.measure(edges(pixels))
-        return unknown * measures[0] + distance * measures[1] + constant
+        scores: FloatArray = unknown * measures[0] + distance * measures[1] + constant
+        return scores
 
     def measure(self, features: FloatArray) -> FloatArray:
         """Return both measures (2, images): how little the network knows an image, how far the nearest class is."""
@@ -127,6 +97,11 @@ class Novelty:
 def axes_for(classes: int) -> int:
     """Return how many axes each of so many classes has."""
     return max(1, _AXES // classes)
+
+
+def novelty_network(classes: int) -> Network:
+    """Return the network of the score, its weights 0."""
+    return Network((FEATURES, HIDDEN, classes), relu, sigmoid, bias=True)
 
 
 def fit_novelty(training: Dataset, held_out: ByteArray, rng: np.random.Generator) -> Novelty:
@@ -164,9 +139,7 @@ def _fit_classes(training: Dataset, features: FloatArray) -> tuple[FloatArray, F
     return means.astype(np.float32), axes.astype(np.float32), rest.astype(np.float32)
 
 
-def _train(
-    training: Dataset, features: FloatArray, offset: float, scale: float, rng: np.random.Generator
-) -> Network:
+def _train(training: Dataset, features: FloatArray, offset: float, scale: float, rng: np.random.Generator) -> Network:
     """Return a network that knows the images of each class from outliers."""
     images = training.images
     drawings = draw_outliers(len(images) * 2 // 5, rng)
@@ -178,7 +151,7 @@ def _train(
     inputs *= np.float32(scale)
     targets = np.zeros((len(inputs), len(training.class_names)), np.float32)
     targets[: 2 * len(images)] = np.tile(one_hot(training.labels, "float32", targets.shape[1]), (2, 1))
-    network = Network((FEATURES, HIDDEN, targets.shape[1]), relu, sigmoid, bias=True)
+    network = novelty_network(targets.shape[1])
     network.initialize(he_normal, rng)
     learning = Training(
         network=network,

@@ -47,10 +47,10 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 """(theta, alpha=, weight_decay=) -> the optimizer."""
 SCHEDULES: dict[str, Callable[[float], float]] = {"cosine": cosine, "linear": linear, "constant": constant}
 
-Purpose: TypeAlias = Literal["split", "weights", "shuffling", "deformation"]
+Purpose: TypeAlias = Literal["split", "weights", "shuffling", "deformation", "novelty"]
 
 # A purpose's number is part of every recorded result: add new ones at the end, never renumber.
-_SPAWN_KEYS: dict[Purpose, int] = {"split": 0, "weights": 1, "shuffling": 2, "deformation": 3}
+_SPAWN_KEYS: dict[Purpose, int] = {"split": 0, "weights": 1, "shuffling": 2, "deformation": 3, "novelty": 4}
 
 
 class DataKeys(Keys):

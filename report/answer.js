@@ -53,3 +53,6 @@ function article(name) {
     || (/^\p{L}$/u.test(name) ? /^[AEFHILMNORSX]$/i.test(name) : /^[aeiou8]/i.test(name));
   return `${vowel ? "an" : "a"} ${name}`;
 }
+
+// The words as a sentence of their own.
+const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`;

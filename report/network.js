@@ -22,6 +22,7 @@ class Network {
     this.output = data.output === "softmax" ? softmax : (z) => z.map(ACTIVATIONS[data.output].value);
     this.offset = data.offset;
     this.scale = data.scale;
+    this.temperature = data.temperature;
     this.layers = data.weights.map((weights, index) => ({
       inputs: data.sizes[index],
       outputs: data.sizes[index + 1],
@@ -33,6 +34,11 @@ class Network {
   // The outputs for 784 pixels 0..255.
   outputs(pixels) {
     return this.output(this.forward(pixels).at(-1));
+  }
+
+  // The calibrated probability of each class for 784 pixels 0..255, as in mnist/calibration.py.
+  probabilities(pixels) {
+    return softmax(this.forward(pixels).at(-1).map((value) => value / this.temperature));
   }
 
   // The normalised pixels, the activations of the hidden layers, and the last layer's pre-activation `z`.

@@ -8,7 +8,8 @@ const PEN = 16; // of the sheet's 280 pixels: as thick in the end as the strokes
 const EMPTY = { strokes: [], image: null, example: null, rival: null };
 
 // Calls `changed(finished)` after each change; `finished` is false while a stroke is being drawn. The pad returned has
-// `drawing`, what is on the sheet; `put`, which replaces it and can be undone; `pixels`, the network's input or null;
+// `drawing`, what is on the sheet; `put`, which replaces it and can be undone; `pixels`, the network's input or null; `parts`,
+// the same of each digit where a drawing has several in a row;
 // and `redraw`.
 function setUpPad(sheet, changed) {
   const context = sheet.getContext("2d", { willReadFrequently: true });
@@ -28,12 +29,20 @@ function setUpPad(sheet, changed) {
       paintDrawing(context, getComputedStyle(sheet).color);
     },
     pixels() {
-      const { data } = context.getImageData(0, 0, sheet.width, sheet.height);
-      const ink = new Float64Array(sheet.width * sheet.height);
-      for (let index = 0; index < ink.length; index++) ink[index] = data[4 * index + 3] / 255; // how opaque it is
-      return pad.drawing.image ? shrink(ink, sheet.width) : placeDigit(ink, sheet.height, sheet.width);
+      return pad.drawing.image ? shrink(inkOnSheet(), sheet.width) : placeDigit(inkOnSheet(), sheet.height, sheet.width);
+    },
+    parts() {
+      if (pad.drawing.image) return [];
+      const parts = splitDigits(inkOnSheet(), sheet.height, sheet.width);
+      return parts.map((part) => placeDigit(part, sheet.height, sheet.width));
     },
   };
+
+  // 0 paper to 1 ink: how opaque it is.
+  function inkOnSheet() {
+    const { data } = context.getImageData(0, 0, sheet.width, sheet.height);
+    return Float64Array.from({ length: sheet.width * sheet.height }, (_, index) => data[4 * index + 3] / 255);
+  }
 
   function go(place, finished = true) {
     now = place;

@@ -7,7 +7,7 @@ const DARK = matchMedia("(prefers-color-scheme: dark)");
 
 const element = (id) => document.getElementById(id);
 const NAMES = DATA.names; // of the classes
-const withArticle = (digit) => `${/^[aeiou8]/i.test(NAMES[digit]) ? "an" : "a"} ${NAMES[digit]}`;
+const withArticle = (digit) => article(NAMES[digit]);
 const examplesOf = (actual, predicted) => DATA.examples.actual.flatMap((value, index) =>
   value === actual && DATA.examples.predicted[index] === predicted ? [index] : []);
 const exampleImage = (index) => IMAGES.subarray(index * SIDE * SIDE, (index + 1) * SIDE * SIDE);
@@ -72,7 +72,7 @@ addEventListener("afterprint", () => { printing = false; repaintAll(); });
 // --- Drawing
 
 // Returns the function that puts a test image on the sheet, by its place among the examples.
-function setUpDrawing(network, prototypes) {
+function setUpDrawing(network, novelty, prototypes) {
   const bars = Array.from({ length: NAMES.length }, (_, digit) => {
     const bar = make("span", { className: "bar" });
     const value = make("span", { className: "value" });
@@ -97,20 +97,21 @@ function setUpDrawing(network, prototypes) {
 
   function show(finished) {
     const image = pad.pixels();
-    const outputs = image === null ? new Float64Array(NAMES.length) : network.outputs(image);
-    const best = image === null ? -1 : largest(outputs);
-    const rival = image === null ? -1 : rivalOf(outputs, best);
+    const think = (pixels) => ({ probabilities: network.probabilities(pixels), novelty: novelty.score(pixels) });
+    const whole = image === null ? { probabilities: new Float64Array(NAMES.length) } : think(image);
+    const best = image === null ? -1 : largest(whole.probabilities);
+    const rival = image === null ? -1 : rivalOf(whole.probabilities, best);
     bars.forEach(({ bar, value, button }, digit) => {
-      const percent = 100 * outputs[digit];
-      bar.style.width = `${Math.min(Math.max(percent, 0), 100)}%`;
-      value.textContent = image === null ? "" : `${percent.toFixed(1)}%`;
+      const probability = whole.probabilities[digit];
+      bar.style.width = `${100 * probability}%`;
+      value.textContent = image === null ? "" : `${(100 * probability).toFixed(1)}%`;
       button.classList.toggle("best", digit === best);
       button.setAttribute("aria-pressed", String(digit === rival));
       button.disabled = image === null;
     });
     element("verdict").textContent = image === null
       ? element("verdict").dataset.invitation
-      : `The network reads ${withArticle(best)} (${(100 * outputs[best]).toFixed(1)}%).`;
+      : sentence(describe(chooseThings(whole, pad.parts().map(think)), NAMES));
     element("origin").textContent = image === null ? element("origin").dataset.invitation : originOf(pad.drawing);
     for (const id of ["why", "to-why"]) element(id).hidden = image === null;
     if (image !== null && finished) explain(image, best, rival);
@@ -238,9 +239,9 @@ function showCell(button, open) {
 // --- The page
 
 async function setUpDigits() {
-  const { network, prototypes } = DATA;
+  const { network, novelty, prototypes } = DATA;
   const open = network
-    && setUpDrawing(new Network(network), { ...prototypes, images: await decompress(prototypes.images) });
+    && setUpDrawing(new Network(network), new Novelty(novelty), { ...prototypes, images: await decompress(prototypes.images) });
   element("confusion").addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (button) showCell(button, open);
@@ -257,5 +258,6 @@ for (let unit = 0; unit < strengths.length / (SIDE * SIDE); unit++) {
   element("layer").append(canvas);
 }
 
-drawCurves(element("loss-chart"), DATA.history, "loss", ".3f");
-drawCurves(element("accuracy-chart"), DATA.history, "accuracy", ".2%");
+drawChart(element("loss-chart"), curves(DATA.history, "loss", ".3f"));
+drawChart(element("accuracy-chart"), curves(DATA.history, "accuracy", ".2%"));
+drawChart(element("reliability-chart"), reliability(DATA.reliability));

@@ -21,11 +21,13 @@ from mnist.checked import flatten
 from mnist.data.dataset import Dataset
 from mnist.examples import worst_mistakes
 from mnist.model import Model
+from mnist.nn.network import Network
+from mnist.novelty import Novelty
 from mnist.recipe import Recipe
 from report.sheets import scale
 
 _FOLDER = Path(__file__).parent
-_SCRIPTS = ("drawing.js", "network.js", "why.js", "pad.js", "charts.js", "page.js")
+_SCRIPTS = ("drawing.js", "network.js", "novelty.js", "answer.js", "why.js", "pad.js", "charts.js", "page.js")
 
 # With a larger network the page would exceed 5 MB.
 _MOST_WEIGHTS = 600_000
@@ -41,6 +43,7 @@ class Results:
     model: Model
     scores: dict[str, Any]  # metrics/scores.json
     history: list[dict[str, float]]  # a row an epoch, by the names of `mnist.nn.training.Epoch`
+    reliability: list[dict[str, float]]  # a row a bin, by the names of `mnist.calibration.Bin`
     predictions: list[dict[str, str]]  # a row a test image: the names of its "actual" and its "predicted" class
     examples: NDArray[np.void]  # test images to show, of type EXAMPLE
     prototypes: Dataset  # training images to compare a digit with
@@ -95,6 +98,8 @@ def _describe_results(results: Results) -> dict[str, Any]:
         "images": len(results.predictions),
         "mistakes": int(mistakes.sum()),
         "accuracy": test["accuracy"],
+        "temperature": model.temperature,
+        **{name: test[name] for name in ("calibration_error", "calibration_error_before", "looks_unknown")},
         "interval": _interval(test["accuracy"], len(results.predictions)),
         "confusion": np.stack([confusion, _levels(mistakes)], axis=-1).tolist(),
         "classes": list(
@@ -169,6 +174,7 @@ def _collect_data(results: Results) -> dict[str, Any]:
     network, examples = results.model.network, results.examples
     return {
         "network": encode_network(results.model) if network.theta.size <= _MOST_WEIGHTS else None,
+        "novelty": encode_novelty(results.model.novelty),
         "examples": {
             "images": _base64(examples["image"], "u1"),
             **{name: examples[name].tolist() for name in examples.dtype.names or () if name != "image"},
@@ -182,18 +188,30 @@ def _collect_data(results: Results) -> dict[str, Any]:
         "history": [
             {key: None if math.isnan(value) else value for key, value in row.items()} for row in results.history
         ],
+        "reliability": results.reliability,
         "names": results.model.class_names,
     }
 
 
 def encode_network(model: Model) -> dict[str, Any]:
     """Return a model for network.js, which computes for a single image what `Model` does."""
-    network, normalisation = model.network, model.normalisation
+    offset, scale = float(model.normalisation.offset), float(model.normalisation.scale)
+    return _encode_layers(model.network, offset, scale) | {"temperature": model.temperature}
+
+
+def encode_novelty(novelty: Novelty) -> dict[str, Any]:
+    """Return a score for novelty.js, which computes for a single image what `Novelty` does."""
+    arrays = {name: _base64(getattr(novelty, name), "<f4") for name in ("means", "axes", "rest")}
+    network = _encode_layers(novelty.network, novelty.offset, novelty.scale)
+    return arrays | {"network": network, "mixture": novelty.mixture}
+
+
+def _encode_layers(network: Network, offset: float, scale: float) -> dict[str, Any]:
     return {
         "activation": network.activation.name,
         "output": network.output.name,
-        "offset": float(normalisation.offset),
-        "scale": float(normalisation.scale),
+        "offset": offset,
+        "scale": scale,
         "sizes": network.sizes,
         "weights": [_base64(weights, "<f4") for weights in network.weights],
         "biases": [_base64(biases, "<f4") for biases in network.biases],

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from mnist.calibration import Bin
 from mnist.data.arrays import ByteArray
 from mnist.data.dataset import PIXELS, load_prepared
 from mnist.data.deformation import Deformation, deform
@@ -35,6 +36,7 @@ def report(recipe: Recipe, workspace: Workspace, *, save_baseline: bool = False)
         model=model,
         scores=scores,
         history=load_numbers(workspace.history, Epoch._fields),
+        reliability=load_numbers(workspace.reliability, Bin._fields),
         predictions=load_csv(workspace.predictions, ("actual", "predicted")),
         examples=examples,
         prototypes=choose_prototypes(training, max(1, PROTOTYPES // len(training.class_names))),

@@ -22,6 +22,8 @@ _ALONG = np.linspace(0, 1, _POINTS)
 _BOX = 20
 _MIDDLE = (SIDE - 1) / 2
 _FILLED = 0.05
+# What a stroke without length has of ink, so that no drawing is without any.
+_DOT = 1e-3
 # Drawings that are made at a time, which bounds the memory that takes.
 _PIECE = 500
 
@@ -47,9 +49,7 @@ def mix_outliers(images: ByteArray, rng: np.random.Generator) -> ByteArray:
     first = images.reshape(count, SIDE, SIDE)
     second = first[rng.permutation(count)]
     left = np.arange(SIDE) < rng.integers(10, 18, (count, 1, 1))
-    small = (np.zeros_like(first) for _ in range(1))
-    (pair,) = small
-    half = SIDE // 2
+    pair, half = np.zeros_like(first), SIDE // 2
     for side, image in ((slice(0, half), first), (slice(half, SIDE), second)):
         pair[:, half // 2 : half // 2 + half, side] = image.reshape(count, half, 2, half, 2).max(axis=(2, 4))
     mixtures = [
@@ -145,9 +145,10 @@ def _render(points: Points, rng: np.random.Generator) -> ByteArray:
     scale = (_BOX - 2 * pens) / np.maximum(size, 0.05)
     # Dots that are close have less ink each, so that a line has the same wherever its points are.
     gaps = np.linalg.norm(np.diff(points, axis=2, append=points[:, :, -1:]), axis=3).reshape(count, -1, 1) * scale
-    ink = gaps * rng.uniform(0.7, 1.8, (count, 1, 1)) / pens
+    ink = (gaps + _DOT) * rng.uniform(0.7, 1.8, (count, 1, 1)) / pens
     middle = (places * ink).sum(axis=1, keepdims=True) / ink.sum(axis=1, keepdims=True)
     x, y = np.moveaxis((places - middle) * scale + _MIDDLE, 2, 0)[..., np.newaxis].astype(np.float32)
     grid, pens = np.arange(SIDE, dtype=np.float32), pens.astype(np.float32)
     columns, rows = np.exp(-(((grid - x) / pens) ** 2)), np.exp(-(((grid - y) / pens) ** 2)) * ink.astype(np.float32)
-    return (255 * np.minimum(rows.transpose(0, 2, 1) @ columns, 1) + 0.5).astype(np.uint8).reshape(count, PIXELS)
+    pixels: ByteArray = (255 * np.minimum(rows.transpose(0, 2, 1) @ columns, 1) + 0.5).astype(np.uint8)
+    return pixels.reshape(count, PIXELS)
