@@ -76,11 +76,11 @@ function reliability(bins) {
         mark: { type: "line", color: "var(--quiet)", strokeDash: [4, 4] },
         encoding: { x, y },
       },
-      { mark: { type: "line", strokeWidth: 2 }, encoding: { x, y, color } },
       {
-        mark: { type: "point", filled: true, size: 60, opacity: 1 },
+        mark: { type: "point", filled: true, opacity: 0.8 },
         encoding: {
           x, y, color,
+          size: { field: "images", type: "quantitative", scale: { type: "log", range: [20, 300] }, legend: null },
           tooltip: [
             { field: "confidence", type: "quantitative", format: ".1%" },
             { field: "accuracy", type: "quantitative", format: ".1%" },

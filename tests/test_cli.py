@@ -71,14 +71,14 @@ def test_each_picture_gets_a_line(mnist: Mnist, three: Path, seven: Path) -> Non
     code, out, err = mnist("predict", three, seven)
     assert (code, err) == (0, "")
     first, second = out.splitlines()
-    assert re.fullmatch(re.escape(f"{three}: 3  (output ") + r"[01]\.\d{3}; next \d: 0\.\d{3}\)", first)
-    assert second.startswith(f"{seven}: 7  ")
+    assert re.fullmatch(re.escape(f"{three}: a 3 (") + r"9\d\.\d%\)", first)
+    assert second.startswith(f"{seven}: a 7 ")
 
 
 def test_a_picture_comes_through_standard_input(mnist: Mnist, three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(three.read_bytes())))
     code, out, _ = mnist("predict", "-")
-    assert (code, out[:6]) == (0, "-: 3  ")
+    assert (code, out[:8]) == (0, "-: a 3 (")
 
 
 def test_json_holds_digit_and_outputs_or_the_error(mnist: Mnist, three: Path, tmp_path: Path) -> None:
@@ -88,6 +88,11 @@ def test_json_holds_digit_and_outputs_or_the_error(mnist: Mnist, three: Path, tm
     assert (good["picture"], good["digit"]) == (str(three), 3)
     assert np.argmax(good["outputs"]) == 3
     assert sum(good["outputs"]) == pytest.approx(1, abs=1e-5)
+    assert sum(good["probabilities"]) == pytest.approx(1, abs=1e-5)
+    assert good["looks_known"] == (good["novelty"] <= 1)
+    assert good["answer"].startswith("a 3 (")
+    (thing,) = good["things"]
+    assert thing == {name: good[name] for name in thing}
     assert bad == {"picture": str(tmp_path / "nothing.png"), "error": "No such file or directory"}
 
 
@@ -95,7 +100,7 @@ def test_show_prints_the_28_lines_that_the_network_sees(mnist: Mnist, three: Pat
     *lines, answer = mnist("predict", "--show", three).out.splitlines()
     assert len(lines) == 28
     assert sum(bool(line) for line in lines) == 20
-    assert answer.startswith(f"{three}: 3")
+    assert answer.startswith(f"{three}: a 3 ")
 
 
 def test_one_bad_picture_does_not_keep_the_others_from_being_read(mnist: Mnist, three: Path, tmp_path: Path) -> None:
@@ -105,7 +110,7 @@ def test_one_bad_picture_does_not_keep_the_others_from_being_read(mnist: Mnist, 
     cut.write_bytes(three.read_bytes()[:300])
     code, out, err = mnist("predict", blank, text, cut, tmp_path, three)
     assert code == 1
-    assert out.startswith(f"{three}: 3  ")
+    assert out.startswith(f"{three}: a 3 ")
     errors = err.splitlines()
     assert errors[0] == f"{blank}: there is no digit in it: nothing stands out from the paper"
     assert errors[1] == f"{text}: it is not a picture in a format that Pillow reads"

@@ -25,10 +25,10 @@ PEN = 16 / 280  # the page's
 
 
 class Answer(NamedTuple):
-    """The digit that the page reads, its ten outputs in percent, and the drawing as PNG."""
+    """The digit that the page reads, its ten probabilities in percent, and the drawing as PNG."""
 
     digit: int
-    outputs: list[float]
+    probabilities: list[float]
     picture: bytes
 
 
@@ -76,7 +76,7 @@ class Opened:
 
     def draw_at_once(self, sheet: Written) -> Answer:
         """Draw without a mouse, which takes a frame for each point: the page makes the same events itself."""
-        verdict, outputs, picture = self.page.evaluate(
+        verdict, probabilities, picture = self.page.evaluate(
             """(strokes) => {
                 document.getElementById("clear").click();
                 const sheet = document.getElementById("sheet"), box = sheet.getBoundingClientRect();
@@ -105,7 +105,7 @@ class Opened:
             }""",
             sheet.strokes,
         )
-        return Answer(digit_in(verdict), outputs, base64.b64decode(picture))
+        return Answer(digit_in(verdict), probabilities, base64.b64decode(picture))
 
     def places(self, stroke: list[tuple[float, float]]) -> list[tuple[float, float]]:
         """Return where the points of a stroke are in the window."""
@@ -125,8 +125,8 @@ class Opened:
 
 
 def digit_in(verdict: str) -> int:
-    """Return the digit that the page says it reads."""
-    found = re.fullmatch(r"The network reads an? (\d) \(\d+\.\d%\)\.", verdict)
+    """Return the digit that the page says it reads, surely or not."""
+    found = re.match(r"(?:This does not look like a digit; the nearest is )?An? (\d)\b", verdict, re.IGNORECASE)
     assert found, verdict
     return int(found[1])
 

@@ -8,20 +8,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page
 
 import report
+from mnist.answer import Thing, choose_things, describe
 from mnist.data.normalisation import Normalisation
 from mnist.model import Model
 from mnist.nn.activations import Activation, Output, relu, sigmoid, softmax, tanh
 from mnist.nn.initializers import he_normal
 from mnist.nn.network import Network
+from mnist.novelty import fit_novelty
 from mnist.reading.pieces import split_digits
 from mnist.reading.placement import place_digit
-from report.page import encode_network
+from report.page import encode_network, encode_novelty
 from report.prototypes import distances
 from studies.handwriting import ink_of
-from tests.helpers import random_digits
+from tests.helpers import random_digits, some_novelty
 from tests.report.opened import NEEDS_CHROMIUM, hand
 
 pytestmark = NEEDS_CHROMIUM
@@ -34,7 +38,7 @@ def calculator(browser: Browser) -> Iterator[Page]:
     """Return an empty page with the scripts that compute."""
     with closing(browser.new_context()) as context:
         page = context.new_page()
-        for script in ("drawing.js", "network.js", "why.js", "pad.js"):
+        for script in ("drawing.js", "network.js", "novelty.js", "answer.js", "why.js", "pad.js"):
             page.add_script_tag(path=Path(report.__file__).parent / script)
         yield page
 
@@ -57,7 +61,7 @@ def model(
     for biases in network.biases:
         biases[:] = np.linspace(-1, 1, len(biases))
     network.theta[:] = network.theta.astype(np.float32)  # as in the page
-    return Model(network, Normalisation(*map(np.array, offset_and_scale)), "0123456789", {})
+    return Model(network, Normalisation(*map(np.array, offset_and_scale)), "0123456789", {}, 1.7, some_novelty())
 
 
 @ACTIVATIONS
@@ -157,6 +161,53 @@ def test_after_the_smallest_change_python_reads_the_other_class(activation: Acti
         # Nothing is changed but under the brush, whose touches are 3 pixels wide.
         reached = {touch["at"] + 28 * y + x for touch in change["touches"] for y in (-1, 0, 1) for x in (-1, 0, 1)}
         assert set(np.flatnonzero(after[0] != image.ravel())) <= reached
+
+
+@pytest.mark.parametrize("output", [softmax, sigmoid], ids=lambda output: output.name)
+def test_the_page_has_the_probabilities_of_python(output: Output, calculator: Page) -> None:
+    example, images = model(20, activation=tanh, output=output), random_digits(10).images
+    found = calculator.evaluate(
+        "([data, images]) => images.map((image) => [...new Network(data).probabilities(image)])",
+        [encode_network(example), images.tolist()],
+    )
+    assert np.abs(np.array(found) - example.probabilities(images)).max() < 1e-5
+
+
+def test_the_page_has_the_novelty_of_python(calculator: Page) -> None:
+    strokes = np.stack([place_digit(ink_of(sheet, 280)).ravel() for sheet in hand(1)])
+    images = np.concatenate(
+        [random_digits(10).images, strokes, np.full((1, 784), 255, np.uint8), np.zeros((1, 784), np.uint8)]
+    )
+    digits = random_digits(300)
+    for novelty in (some_novelty(2), fit_novelty(digits, digits.images, np.random.default_rng(0))):
+        found = calculator.evaluate(
+            "([data, images]) => images.map((image) => new Novelty(data).score(image))",
+            [encode_novelty(novelty), images.tolist()],
+        )
+        expected = novelty(images)
+        assert np.abs(np.array(found) - expected).max() < 1e-5 * max(1, np.abs(expected).max())
+
+
+THINGS = st.builds(
+    Thing,
+    st.lists(st.floats(0, 1) | st.sampled_from([0.5, 0.9, 0.05, 0.999]), min_size=3, max_size=3),
+    st.sampled_from([-1.0, 0.5, 1.0, 1.001, 7.0]),
+)
+NAMES = st.sampled_from(
+    [("0", "8", "11"), ("A", "b", "F"), ("ankle boot", "shirt", "Über"), ("é", "x", "٣"), ("", "18", "1")]
+)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(whole=THINGS, parts=st.lists(THINGS, max_size=11), names=NAMES)
+def test_the_page_says_what_python_says(
+    whole: Thing, parts: list[Thing], names: tuple[str, ...], calculator: Page
+) -> None:
+    said = calculator.evaluate(
+        "([whole, parts, names]) => describe(chooseThings(whole, parts), names)",
+        [whole._asdict(), [part._asdict() for part in parts], names],
+    )
+    assert said == describe(choose_things(whole, parts), names)
 
 
 def test_the_page_scales_and_centres_as_python_does(calculator: Page) -> None:

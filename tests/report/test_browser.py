@@ -98,7 +98,7 @@ def test_handwriting_is_read_by_the_page_and_by_the_command_alike(
     command = json.loads(reported.mnist("predict", "--json", *files).stdout)
     for answer, result in zip(some, command, strict=True):
         assert answer.digit == result["digit"]
-        assert np.abs(np.array(answer.outputs) - 100 * np.array(result["outputs"])).max() < 1.5
+        assert np.abs(np.array(answer.probabilities) - 100 * np.array(result["probabilities"])).max() < 1.5
 
 
 SHEET = "document.getElementById('sheet').toDataURL()"

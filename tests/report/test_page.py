@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mnist.calibration import Bin
 from mnist.data.dataset import Prepared, encode_prepared
 from mnist.data.normalisation import Normalisation
 from mnist.errors import MnistError
@@ -28,11 +29,13 @@ from mnist.nn.training import Epoch
 from report.page import Results, render
 from stages.pipeline import BASELINE, Workspace
 from stages.report import report
-from tests.helpers import ROOT, random_digits, recipe
+from tests.helpers import ROOT, random_digits, recipe, some_novelty
 
 CHARTS = "window.vegaEmbed = () => {}; // '</script>'"
 RECIPE = recipe(deformation={"rotation": 15})
 DIGITS = random_digits(1000)
+CALIBRATION = {"calibration_error": 0.0123, "calibration_error_before": 0.0345, "looks_unknown": 0.0107}
+BINS = [Bin(0, 0.3, 0.2, 700), Bin(0, 0.5, 0.25, 300), Bin(1, 0.2, 0.2, 1000)]
 UNIT = Normalisation(np.array(0.0), np.array(1 / 255))
 
 
@@ -40,7 +43,8 @@ def untrained() -> Model:
     network = Network((784, 30, 10), relu, softmax)
     network.initialize(he_normal, np.random.default_rng(0))
     # As in a model file, the recipe's keys are in another order than in params.yaml.
-    return Model(network, UNIT, list("0123456789"), json.loads(json.dumps(RECIPE.model_dump(), sort_keys=True)))
+    recipe = json.loads(json.dumps(RECIPE.model_dump(), sort_keys=True))
+    return Model(network, UNIT, list("0123456789"), recipe, 1.25, some_novelty())
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +54,12 @@ def results() -> Results:
     outputs = model(DIGITS.images)
     answers = outputs.argmax(axis=1)
     score = {"loss": 2.5, "accuracy": float(np.mean(answers == DIGITS.labels))}
+    test = score | {"precision": [0.5] * 10, "recall": [0.25] * 10} | CALIBRATION
     return Results(
         model=model,
-        scores={"train": score, "validation": score, "test": score | {"precision": [0.5] * 10, "recall": [0.25] * 10}},
+        scores={"train": score, "validation": score, "test": test},
         history=[Epoch(epoch, 2.6, 0.1, 2.5, 0.11, 0.1)._asdict() for epoch in range(1, 4)],
+        reliability=[each._asdict() for each in BINS],
         predictions=[
             {"actual": str(actual), "predicted": str(answer)}
             for actual, answer in zip(DIGITS.labels, answers, strict=True)
@@ -78,6 +84,7 @@ def workspace(results: Results, tmp_path: Path) -> Workspace:
             workspace.prepared: encode_prepared(Prepared(DIGITS, DIGITS[:0], UNIT.offset, UNIT.scale)),
             workspace.scores: encode_json(results.scores),
             workspace.history: encode_csv(Epoch._fields, [tuple(row.values()) for row in results.history]),
+            workspace.reliability: encode_csv(Bin._fields, BINS),
             workspace.predictions: encode_csv(
                 ("actual", "predicted"), [tuple(row.values()) for row in results.predictions]
             ),
@@ -142,6 +149,13 @@ def test_the_headline_is_the_test_accuracy(results: Results) -> None:
     text = words(page_of(results))
     assert f"{100 * accuracy:.2f}% of the test digits are read correctly" in text
     assert f"and {mistakes} of them wrongly: one in {1000 / mistakes:.0f}." in text
+
+
+def test_the_calibration_is_in_words(results: Results) -> None:
+    text = words(page_of(results))
+    assert "A temperature of 1.250, fitted to validation images, corrects the probabilities" in text
+    assert "is 3.45 points before it and 1.23 points after it." in text
+    assert "It says so of 1.07% of the test digits, wrongly." in text
 
 
 def test_the_interval_is_wilsons(results: Results) -> None:
@@ -219,7 +233,7 @@ def test_without_validation_and_deformation_the_page_does_not_mention_them(resul
 
 def test_a_network_without_mistakes_gets_a_page_too(results: Results) -> None:
     correct = [{"actual": digit, "predicted": digit} for digit in "0123456789"]
-    scores = {"test": {"accuracy": 1.0, "loss": 0.001, "precision": [1.0] * 10, "recall": [1.0] * 10}}
+    scores = {"test": {"accuracy": 1.0, "loss": 0.001, "precision": [1.0] * 10, "recall": [1.0] * 10} | CALIBRATION}
     text = words(page_of(results, predictions=correct, examples=np.empty(0, EXAMPLE), scores=scores))
     assert "100.00% of the test digits are read correctly" in text
     assert "and 0 of them wrongly." in text
@@ -246,7 +260,7 @@ def test_a_damaged_or_missing_input_is_named_and_the_last_page_stays(workspace: 
     page = workspace.report.read_bytes()
     for file in (
         *("data/prepared.npz", "models/model.safetensors", "metrics/scores.json", "metrics/baseline.json"),
-        *("plots/history.csv", "plots/predictions.csv", "plots/examples.npy"),
+        *("plots/history.csv", "plots/predictions.csv", "plots/reliability.csv", "plots/examples.npy"),
     ):
         path = tmp_path / file
         whole = path.read_bytes()
