@@ -83,6 +83,8 @@ def _percent(probability: float) -> str:
 def with_article(name: str) -> str:
     """Return the name of a class with "a" or "an", as it is spoken: an 8, an F, an ankle boot."""
     spoken_with_vowel = name in {"11", "18"} or (
-        name.upper() in "AEFHILMNORSX" if len(name) == 1 and name.isalpha() else name[:1].lower() in "aeiou8"
+        name.upper() in "AEFHILMNORSX"
+        if len(name) == 1 and name.isalpha()
+        else name.lower().startswith(tuple("aeiou8"))
     )
     return f"{'an' if spoken_with_vowel else 'a'} {name}"

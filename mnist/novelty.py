@@ -34,7 +34,7 @@ FLAGGED = 0.01
 
 HIDDEN = 96
 # Axes of all Gaussians together, which bounds the size of a model file, however many classes there are.
-_AXES = 160
+_AXES = 120
 
 _EPOCHS, _LEAST_STEPS, _BATCH = 6, 300, 200
 # Images of all classes that a class borrows.

@@ -138,7 +138,8 @@ DESCRIPTIONS: list[tuple[str, Any, str]] = [
     ("recipe", "params.yaml", UNKNOWN),
     *(("temperature", value, UNKNOWN) for value in (0.0, -1.0, math.nan, math.inf, 1, "1", [1.0])),
     *(("novelty", [0.0, 1.0, 1.0, 1.0, value], UNKNOWN) for value in (math.nan, math.inf, 1, None, "1")),
-    *(("novelty", value, UNKNOWN) for value in ([], [0.0] * 4, [0.0] * 6, 1.0, {})),
+    *(("novelty", [0.0] * count, UNKNOWN) for count in (0, 4, 6)),
+    ("novelty", 1.0, UNKNOWN),
 ]
 
 

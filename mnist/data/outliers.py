@@ -29,11 +29,11 @@ _PIECE = 500
 
 
 def draw_outliers(count: int, rng: np.random.Generator) -> ByteArray:
-    """Return `count` drawings (count, 784): strokes that meet or not, polygons, rings with something inside, scribbles."""
-    kinds: list[Callable[[int, np.random.Generator], Points]] = [_strokes, _polygons, _rings, _scribbles]
+    """Return `count` drawings (count, 784): strokes that meet or not, zigzags, polygons, filled rings, scribbles."""
+    kinds: list[Callable[[int, np.random.Generator], Points]] = [_strokes, _zigzags, _polygons, _rings, _scribbles]
     pieces = []
     for start in range(0, count, _PIECE):
-        sizes = rng.multinomial(min(_PIECE, count - start), [0.6, 0.1, 0.15, 0.15])
+        sizes = rng.multinomial(min(_PIECE, count - start), [0.5, 0.1, 0.1, 0.12, 0.18])
         points = np.concatenate([kind(size, rng) for kind, size in zip(kinds, sizes, strict=True)])
         pieces.append(_render(points, rng))
     return np.concatenate(pieces)
@@ -94,6 +94,18 @@ def _strokes(count: int, rng: np.random.Generator) -> Points:
     # A single stroke is too often a digit 1, or part of anything else.
     used = np.where(mirrored, 4, rng.choice([1, 2, 3, 4, 5], count, p=[0.04, 0.2, 0.32, 0.24, 0.2]))
     return _keep(points, used)
+
+
+def _zigzags(count: int, rng: np.random.Generator) -> Points:
+    """Three to five straight lines, each from the end of the one before, mostly to and fro."""
+    corners = rng.random((count, _STROKES + 1, 2))
+    corners[:, :, 1] = np.sort(corners[:, :, 1], axis=1)
+    corners[:, ::2, 0] *= 0.3
+    corners[:, 1::2, 0] = 1 - 0.3 * corners[:, 1::2, 0]
+    lying = rng.random(count) < 0.5
+    corners[lying] = corners[lying, :, ::-1]
+    begin, way = corners[:, :-1, np.newaxis], np.diff(corners, axis=1)[:, :, np.newaxis]
+    return _keep(begin + way * _ALONG[:, np.newaxis], rng.integers(3, _STROKES + 1, count))
 
 
 def _polygons(count: int, rng: np.random.Generator) -> Points:
