@@ -6,7 +6,6 @@ stretches them at random. The test images of the data set show how many real dig
 """
 
 import math
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from mnist.data.arrays import ByteArray
-from mnist.reading.ink import place_digit
+from mnist.reading.placement import place_digit
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Stroke: TypeAlias = list[tuple[float, float]]

@@ -32,11 +32,14 @@ from mnist.nn.training import Training
 FLAGGED = 0.01
 """The part of the images of the data set itself that is taken for something else: the threshold follows from it."""
 
-HIDDEN = 96
+HIDDEN = 128
 # Axes of all Gaussians together, which bounds the size of a model file, however many classes there are.
-_AXES = 120
+_AXES = 130
 
-_EPOCHS, _LEAST_STEPS, _BATCH = 6, 300, 200
+# How much the two measures count, each in standard deviations.
+_WEIGHTS = np.array([1, 0.5])
+
+_EPOCHS, _LEAST_STEPS, _BATCH = 10, 300, 200
 # Images of all classes that a class borrows.
 _BORROWED = 100
 # Keeps what is divided by from being 0 where all images are the same.
@@ -111,9 +114,9 @@ def fit_novelty(training: Dataset, held_out: ByteArray, rng: np.random.Generator
     network = _train(training, features, offset, scale, rng)
     fitted = Novelty(network, offset, scale, *_fit_classes(training, features), (1.0, 1.0, 0.0))
     measures = fitted.measure(edges(held_out))
-    centre, spread = measures.mean(axis=1), np.maximum(measures.std(axis=1), _TINY)
-    sums = ((measures.T - centre) / spread).sum(axis=1)
-    factors = 1 / (spread * max(float(np.quantile(sums, 1 - FLAGGED)), _TINY))
+    centre = measures.mean(axis=1)
+    factors = _WEIGHTS / np.maximum(measures.std(axis=1), _TINY)
+    factors /= max(float(np.quantile(factors @ (measures - centre[:, np.newaxis]), 1 - FLAGGED)), _TINY)
     return replace(fitted, mixture=(float(factors[0]), float(factors[1]), -float(factors @ centre)))
 
 
