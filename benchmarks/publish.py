@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.accuracy import Passed
 from benchmarks.busy import Company
+from benchmarks.nonsense import Flagged
 from benchmarks.race import RESULTS, Row
 from mnist.errors import MnistError, plain_errors
 from mnist.files import load_csv, save
@@ -38,6 +39,7 @@ def make_table(file: Path) -> str:
         Row._fields: race_table,
         Passed._fields: accuracy_table,
         Company._fields: busy_table,
+        Flagged._fields: nonsense_table,
         Run._fields: run_table,
         Reading._fields: hands_table,
     }
@@ -94,6 +96,16 @@ def busy_table(file: Path) -> str:
     lines += [
         f"| {row['processes']} | {row['programs']} | {float(row['seconds']):.3f} | {float(row['ratio']):.2f} |"
         for row in load_csv(file, Company._fields)
+    ]
+    return "\n".join(lines)
+
+
+def nonsense_table(file: Path) -> str:
+    """Return the table of what looks like no training image."""
+    lines = ["| kind | images | flagged |", "|---|---|---|"]
+    lines += [
+        f"| {row['kind']} | {int(row['images']):,} | {float(row['flagged']):.1%} |"
+        for row in load_csv(file, Flagged._fields)
     ]
     return "\n".join(lines)
 

@@ -37,7 +37,7 @@ HIDDEN = 128
 _AXES = 130
 
 # How much the two measures count, each in standard deviations.
-_WEIGHTS = np.array([1, 0.5])
+_WEIGHTS = np.array([1, 0.75])
 
 _EPOCHS, _LEAST_STEPS, _BATCH = 10, 300, 200
 # Images of all classes that a class borrows.
@@ -45,7 +45,7 @@ _BORROWED = 100
 # Keeps what is divided by from being 0 where all images are the same.
 _TINY = 1e-6
 # How far the known images are deformed, and the outliers.
-_KNOWN = Deformation(rotation=15, scaling=0.15, shear=0.15, shift=1, elastic=1, smoothness=5)
+_KNOWN = Deformation(rotation=8, scaling=0.1, shear=0.1, shift=0.5, elastic=0.7, smoothness=5)
 _OTHERS = Deformation(rotation=25, scaling=0.25, shear=0.3, shift=1, elastic=1.3, smoothness=4)
 
 
@@ -145,10 +145,9 @@ def _fit_classes(training: Dataset, features: FloatArray) -> tuple[FloatArray, F
 def _train(training: Dataset, features: FloatArray, offset: float, scale: float, rng: np.random.Generator) -> Network:
     """Return a network that knows the images of each class from outliers."""
     images = training.images
-    drawings = draw_outliers(len(images) * 2 // 5, rng)
+    drawings = draw_outliers(len(images) * 4 // 5, rng)
     mixtures = mix_outliers(images[rng.permutation(len(images))[: len(images) * 2 // 5]], rng)
-    made = [deform(images, _KNOWN, rng), deform(mixtures, _KNOWN, rng)]
-    made += [deform(drawings, _OTHERS, rng) for _ in range(2)]
+    made = [deform(images, _KNOWN, rng), deform(mixtures, _KNOWN, rng), deform(drawings, _OTHERS, rng)]
     inputs = np.concatenate([features, *(edges(some, "float32") for some in made)])
     inputs -= np.float32(offset)
     inputs *= np.float32(scale)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.handwriting import ink_of, written
+from studies.handwriting import ink_of, written
 
 from mnist.reading.ink import read_digit
 from mnist.reading.pieces import label_pieces, split_digits
