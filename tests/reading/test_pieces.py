@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from studies.handwriting import ink_of, written
 
 from mnist.reading.ink import read_digit
 from mnist.reading.pieces import label_pieces, split_digits
+from studies.handwriting import ink_of, written
 from tests.trained import TrainedProject
 
 UPRIGHT = [sheet for sheet in written(pen=0.06) if sheet.style.endswith(", upright")]
