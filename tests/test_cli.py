@@ -18,7 +18,7 @@ from PIL import Image
 
 from mnist import cli
 from mnist.cli import main
-from studies.handwriting import ink_of, written
+from studies.handwriting import HANDS, Stroke, Written, ink_of, written
 from tests.helpers import ROOT
 from tests.trained import TrainedProject
 
@@ -94,6 +94,35 @@ def test_json_holds_digit_and_outputs_or_the_error(mnist: Mnist, three: Path, tm
     (thing,) = good["things"]
     assert thing == {name: good[name] for name in thing}
     assert bad == {"picture": str(tmp_path / "nothing.png"), "error": "No such file or directory"}
+
+
+def picture(path: Path, *strokes: Stroke) -> Path:
+    """Save strokes, in a box of 1 x 1, as dark ink on light paper."""
+    sheet = Written(0, list(strokes), 0.06, "")
+    Image.fromarray((230 - 200 * ink_of(sheet, 200)).astype(np.uint8)).save(path)
+    return path
+
+
+def test_what_is_no_digit_is_called_so_and_digits_in_a_row_are_read_each(mnist: Mnist, tmp_path: Path) -> None:
+    letter = picture(tmp_path / "m.png", [(0.2, 0.8), (0.25, 0.2), (0.5, 0.6), (0.75, 0.2), (0.8, 0.8)])
+    four, two = (
+        [[(left + 0.35 * x, 0.25 + 0.5 * y) for x, y in stroke] for stroke in HANDS[digit][0]]
+        for digit, left in ((4, 0.1), (2, 0.55))
+    )
+    row = picture(tmp_path / "row.png", *four, *two)
+    code, out, err = mnist("predict", letter, row)
+    assert (code, err) == (0, "")
+    first, second = out.splitlines()
+    assert first.startswith(f"{letter}: this does not look like a digit; the nearest is ")
+    assert re.fullmatch(re.escape(f"{row}: 42: a 4 (") + r"\d+(\.\d)?%\) and a 2 \(\d+(\.\d)?%\)", second)
+    no_digit, several = json.loads(mnist("predict", "--json", letter, row).out)
+    assert (no_digit["looks_known"], len(no_digit["things"])) == (False, 1)
+    assert [thing["digit"] for thing in several["things"]] == [4, 2]
+    assert all(thing["looks_known"] for thing in several["things"])
+    assert f"{row}: {several['answer']}" == second
+    *lines, _ = mnist("predict", "--show", row).out.splitlines()
+    assert len(lines) == 28
+    assert max(map(len, lines)) > 2 * 28  # both digits, two characters a pixel
 
 
 def test_show_prints_the_28_lines_that_the_network_sees(mnist: Mnist, three: Path) -> None:
