@@ -33,7 +33,7 @@ def draw_outliers(count: int, rng: np.random.Generator) -> ByteArray:
     kinds: list[Callable[[int, np.random.Generator], Points]] = [_strokes, _zigzags, _polygons, _rings, _scribbles]
     pieces = []
     for start in range(0, count, _PIECE):
-        sizes = rng.multinomial(min(_PIECE, count - start), [0.5, 0.1, 0.1, 0.12, 0.18])
+        sizes = rng.multinomial(min(_PIECE, count - start), [0.5, 0.08, 0.08, 0.17, 0.17])
         points = np.concatenate([kind(size, rng) for kind, size in zip(kinds, sizes, strict=True)])
         pieces.append(_render(points, rng))
     return np.concatenate(pieces)
@@ -97,15 +97,17 @@ def _strokes(count: int, rng: np.random.Generator) -> Points:
 
 
 def _zigzags(count: int, rng: np.random.Generator) -> Points:
-    """Three to five straight lines, each from the end of the one before, mostly to and fro."""
-    corners = rng.random((count, _STROKES + 1, 2))
-    corners[:, :, 1] = np.sort(corners[:, :, 1], axis=1)
-    corners[:, ::2, 0] *= 0.3
-    corners[:, 1::2, 0] = 1 - 0.3 * corners[:, 1::2, 0]
+    """One line to and fro, of three to ten straight parts."""
+    along = np.linspace(0, 1, _STROKES * _POINTS) * rng.uniform(3, 10, (count, 1))
+    turn, part = np.divmod(along, 1)
+    sideways = np.where(turn % 2, 1 - part, part) + rng.normal(0, 0.08, (count, 11))[
+        np.arange(count)[:, np.newaxis], turn.astype(int)
+    ]
+    onward = along / along[:, -1:] * rng.uniform(0.6, 1.6, (count, 1))
+    points = np.stack([sideways, onward], axis=-1)
     lying = rng.random(count) < 0.5
-    corners[lying] = corners[lying, :, ::-1]
-    begin, way = corners[:, :-1, np.newaxis], np.diff(corners, axis=1)[:, :, np.newaxis]
-    return _keep(begin + way * _ALONG[:, np.newaxis], rng.integers(3, _STROKES + 1, count))
+    points[lying] = points[lying, :, ::-1]
+    return points.reshape(count, _STROKES, _POINTS, 2)
 
 
 def _polygons(count: int, rng: np.random.Generator) -> Points:
@@ -134,8 +136,8 @@ def _rings(count: int, rng: np.random.Generator) -> Points:
 
 def _scribbles(count: int, rng: np.random.Generator) -> Points:
     """One long line that turns at random."""
-    bends = rng.uniform(0.1, 0.6, (count, 1)) * rng.standard_normal((count, _STROKES * _POINTS))
-    angles = rng.uniform(0, 2 * np.pi, (count, 1)) + np.cumsum(bends + rng.normal(0, 0.12, (count, 1)), axis=1)
+    turns = rng.uniform(0.1, 0.6, (count, 1)) * rng.standard_normal((count, _STROKES * _POINTS))
+    angles = rng.uniform(0, 2 * np.pi, (count, 1)) + np.cumsum(turns + rng.normal(0, 0.12, (count, 1)), axis=1)
     steps = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
     return np.cumsum(steps, axis=1).reshape(count, _STROKES, _POINTS, 2) / _POINTS
 
