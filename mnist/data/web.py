@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import urljoin
 
 import requests
-from tqdm import tqdm
+from mnist.progress import tqdm
 from urllib3.exceptions import HTTPError
 
 from mnist.data.published import RawFile
