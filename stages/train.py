@@ -3,8 +3,6 @@
 import math
 import time
 
-from tqdm import tqdm
-
 from mnist.checkpoint import Checkpoint, locked
 from mnist.cores import choose_processes
 from mnist.data.batches import Batches, batches_of
@@ -13,6 +11,7 @@ from mnist.files import encode_csv, save
 from mnist.fingerprint import blas_threads, describe_arithmetic, fingerprint
 from mnist.model import Model, encode_model
 from mnist.nn.training import Epoch, Examples, Training
+from mnist.progress import tqdm
 from mnist.recipe import Recipe
 from stages.pipeline import Workspace, run
 
@@ -27,7 +26,7 @@ def train(recipe: Recipe, workspace: Workspace) -> None:
         checkpoint.restore(training, batches)
         with blas_threads(training.network.largest_product(recipe.batch_size), recipe.shards):
             print(describe_arithmetic(), flush=True)
-            train_with_progress(training, batches, validation, checkpoint)
+            done = train_with_progress(training, batches, validation, checkpoint)
         normalisation = batches.normalisation.for_prediction
         model = Model(training.network, normalisation, prepared.training.class_names, recipe.model_dump())
         save(
@@ -37,12 +36,13 @@ def train(recipe: Recipe, workspace: Workspace) -> None:
             }
         )
         checkpoint.remove()
+    print(done)
 
 
 def train_with_progress(
     training: Training, batches: Batches, validation: list[Examples], checkpoint: Checkpoint
-) -> None:
-    """Train to the end, with a progress bar, and with checkpoints."""
+) -> str:
+    """Train to the end, with a progress bar and with checkpoints, and return a line about it."""
     start, first, images = time.perf_counter(), len(training.history), len(batches.dataset)
     # disable=None: no bar where nobody looks, as in a log file.
     with tqdm(total=training.epochs * images, unit=" images", unit_scale=True, disable=None) as bar:
@@ -54,7 +54,7 @@ def train_with_progress(
             if complete:
                 checkpoint.save_if_due(training, batches)
     last = training.history[-1]
-    print(f"{last.epoch - first} epochs in {time.perf_counter() - start:.1f} s: {_describe(last)}")
+    return f"{last.epoch - first} epochs in {time.perf_counter() - start:.1f} s: {_describe(last)}"
 
 
 def _describe(epoch: Epoch) -> str:
