@@ -44,7 +44,7 @@ class Opened:
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.goto(self.address)
-        for selector in ("#accuracy-chart svg", "#drawing"):
+        for selector in ("#accuracy-chart svg.marks", "#drawing"):  # Vega's, which replaces the static one
             self.page.wait_for_selector(selector)
 
     @property
