@@ -208,6 +208,7 @@ def test_plots_show_writes_a_page_that_needs_no_internet(clone: Clone) -> None:
     for title in ("Loss", "Accuracy", "Confusion matrix"):
         assert f'"{title}' in page
     assert len(VEGA_LITE.findall(page)) == 3
+    assert '"title": "mistakes"' in page  # from .dvc/plots
     pictures = re.findall(r'<img[^>]*src="([^"]+)"', page)
     assert len(pictures) == 3
     assert all((clone.root / "dvc_plots" / picture).is_file() or picture.startswith("data:") for picture in pictures)
