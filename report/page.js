@@ -230,8 +230,8 @@ function showCell(button, open) {
   const count = Number(button.textContent);
   for (const other of document.querySelectorAll("#confusion button")) other.setAttribute("aria-pressed", String(other === button));
   const answer = actual === predicted ? "correctly" : `as ${withArticle(predicted)}`;
-  element("cell-title").textContent = `The ${NAMES[actual]}, read ${answer} ${count === 1 ? "once" : `${count} times`}`
-    + (found.length < count ? `; ${found.length} of them shown` : "");
+  const times = (count === 1 ? "once" : `${count} times`) + (found.length < count ? `; ${found.length} of them shown` : "");
+  element("cell-title").textContent = `The ${NAMES[actual]}, read ${answer} (${times})`;
   element("cell-digits").replaceChildren(...found.map((index) => exampleFigure(index, open)));
   element("cell").hidden = false;
 }
