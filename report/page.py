@@ -88,7 +88,7 @@ def _digest(text: str) -> str:
 
 def _find_headings(sections: str) -> list[tuple[str, str]]:
     """Return the id and the text of each h2, for the table of contents."""
-    return re.findall(r'<h2 id="([^"]*)">([^<]*)</h2>', sections)
+    return re.findall(r'<h2 id="([^"]*)"[^>]*>([^<]*)</h2>', sections)
 
 
 def _describe_results(results: Results) -> dict[str, Any]:
