@@ -15,7 +15,7 @@ else
   INSTALL = $(BIN)/python -m pip install --quiet
 endif
 
-.PHONY: all ready setup test record notebook sweep torture bench constraints
+.PHONY: all ready setup test record notebook sweep torture bench docs constraints
 
 all: ready
 	$(BIN)/dvc repro
@@ -89,6 +89,10 @@ bench: setup
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks.busy
 	$(BIN)/python -m benchmarks.publish
+
+# README, docs/ and the docstrings as a site, site/html/index.html: half a minute.
+docs: setup $(VENV)/tools
+	$(BIN)/python docs/make_site.py site
 
 # The exact versions for the pipeline, and for the tools as well, for every Python and system; needs uv.
 LOCK = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
