@@ -46,7 +46,7 @@ def read_page(path: Path) -> str:
         text = "\n".join(f"- [{name}]({path.name}/{name})" for name in names)
     else:
         text = f"````{path.suffix[1:]}\n{path.read_text(encoding='utf-8')}````"
-    return f"# {path.relative_to(ROOT).as_posix()}\n\n{text}\n"
+    return f"# `{path.relative_to(ROOT).as_posix()}`\n\n{text}\n"
 
 
 def translate(text: str) -> str:

@@ -12,8 +12,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import yaml
 from dvc.cli.parser import get_main_parser
 
+from docs.draw_pictures import FLOWS, STAGES, draw_graph, draw_network
 from mnist import cli
 from mnist.recipe import PARAMS, Recipe
 from studies.results import load_results, summarize
@@ -75,6 +77,18 @@ def test_the_default_recipe_is_as_accurate_as_the_readme_says(monkeypatch: pytes
 def test_every_page_and_picture_is_shown_somewhere() -> None:
     shown = {(page.parent / target).resolve() for page in PAGES for _, target, _ in LINK.findall(page.read_text())}
     assert {*ROOT.glob("docs/*.md"), *ROOT.glob("docs/*.png"), *ROOT.glob("docs/*.svg")} <= shown
+
+
+def test_the_pictures_are_drawn_from_the_code_and_the_pipeline() -> None:
+    assert (ROOT / "docs/network.svg").read_text() == draw_network()
+    assert (ROOT / "docs/pipeline.svg").read_text() == draw_graph(STAGES, FLOWS)
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    assert STAGES.keys() == stages.keys()
+    for giver, taker, _ in FLOWS:
+        results = [*stages[giver]["outs"], *stages[giver].get("metrics", [])]
+        assert {name for result in results for name in ([result] if isinstance(result, str) else result)} & set(
+            stages[taker]["deps"]
+        )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
