@@ -92,7 +92,7 @@ bench: setup
 
 # README, docs/ and the docstrings as a site, site/html/index.html: half a minute.
 docs: setup $(VENV)/tools
-	$(BIN)/python docs/make_site.py site
+	$(BIN)/python -m docs.make_site site
 
 # The exact versions for the pipeline, and for the tools as well, for every Python and system; needs uv.
 LOCK = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \

@@ -58,7 +58,7 @@ def test_links_paths_tests_and_commands_lead_to_something(page: Path) -> None:
     for path in PATH.findall(text):
         found = (ROOT / path).exists() or list(ROOT.glob(f"*/{path}")) or path.startswith(WRITTEN) or "NAME" in path
         assert found, path
-    for module in re.findall(r"python -m ((?:studies|stages|benchmarks|mnist|tests)[\w.]*)", text):
+    for module in re.findall(r"python -m ((?:studies|stages|benchmarks|docs|mnist|tests)[\w.]*)", text):
         file = ROOT.joinpath(*module.split("."))
         assert file.with_suffix(".py").is_file() or (file / "__main__.py").is_file(), module
 
@@ -182,8 +182,8 @@ class Parsed(html.parser.HTMLParser):
 def site(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Parsed]:
     """Build the site, without a warning, and return its pages."""
     folder = tmp_path_factory.mktemp("site") / "site"
-    command = [sys.executable, str(ROOT / "docs/make_site.py"), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "docs.make_site", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "warning" not in (done.stdout + done.stderr).lower()
     return {path: Parsed(path.read_text()) for path in folder.joinpath("html").rglob("*.html")}
