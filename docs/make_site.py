@@ -4,6 +4,7 @@ A link leads to the same file on the site and on GitHub: the pages keep their pa
 a page links to becomes a page as well, whose name is that of the file with `.md` added.
 """
 
+import json
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ from latex2mathml.converter import convert
 ROOT = Path(__file__).parents[1]
 LINK = re.compile(r"(?<=\]\()(?!\w+:)([^)\s#]+)")
 AS_THEY_ARE = (".md", ".png", ".svg")
-PACKAGES = ("mnist", "mnist.nn", "mnist.data", "mnist.reading")
+PACKAGES = ("mnist.nn", "mnist.data", "mnist.reading", "mnist")
 
 
 def write_pages(pages: Path) -> None:
@@ -65,6 +66,16 @@ def write_reference(folder: Path) -> None:
         write(folder / f"{package}.md", f"# {package}\n\n{names}\n".encode())
 
 
+def list_pages() -> str:
+    """Return the sections of docs/README.md, each with its pages, between README.md and the reference, as TOML."""
+    _, *parts = (ROOT / "docs/README.md").read_text(encoding="utf-8").split("\n## ")
+    sections = {part.partition("\n")[0]: re.findall(r"^\| \[.*?\]\((.+?)\)", part, re.MULTILINE) for part in parts}
+    groups = {name: [os.path.normpath(f"docs/{page}") for page in pages] for name, pages in sections.items()}
+    groups["API reference"] = [f"reference/{package}.md" for package in PACKAGES]
+    lines = (f'{{ "{name}" = {json.dumps(pages)} }}' for name, pages in groups.items())
+    return ", ".join(['{ "Start" = "README.md" }', '{ "All pages" = "docs/README.md" }', *lines])
+
+
 def write(path: Path, content: bytes) -> None:
     """Write a file, and its folder if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +88,8 @@ def main() -> None:
     shutil.rmtree(site, ignore_errors=True)
     write_pages(site / "pages")
     write_reference(site / "pages/reference")
-    shutil.copy(ROOT / "docs/zensical.toml", site)
+    settings = (ROOT / "docs/zensical.toml").read_text(encoding="utf-8").replace("nav = []", f"nav = [{list_pages()}]")
+    write(site / "zensical.toml", settings.encode())
     build = [sys.executable, "-m", "zensical", "build", "--strict", "--config-file", str(site / "zensical.toml")]
     sys.exit(subprocess.run(build, cwd=ROOT, check=False).returncode)  # noqa: S603 (no input from outside)
 
