@@ -127,8 +127,7 @@ class Training:
         `processes` that share the work, at most one for each shard, changes no bit. Raises DivergedError where the loss
         or a weight is not finite any more, and ProcessDiedError where a process ends early.
         """
-        self._team = Team(self.network, self.shards, processes)
-        with self._team.working(lambda: self._assist(epochs)):
+        with self._team.working(processes, lambda: self._assist(epochs)):
             while len(self.history) < self.epochs:
                 yield from self._run_epoch(epochs, validation)
 

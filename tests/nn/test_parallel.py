@@ -143,7 +143,7 @@ def test_processes_end_with_the_one_that_began(number: signal.Signals) -> None:
 
 def test_a_barrier_holds_everyone_until_the_last_has_come(tmp_path: Path) -> None:
     training, _, _ = start({"shards": 3})
-    team = Team(training.network, 3, processes=3)
+    team = Team(training.network, 3)
 
     def work() -> None:
         for turn in range(20):
@@ -152,7 +152,7 @@ def test_a_barrier_holds_everyone_until_the_last_has_come(tmp_path: Path) -> Non
             team.wait()
             team.wait()
 
-    with team.working(work):
+    with team.working(3, work):
         for turn in range(20):
             time.sleep(0.001 * (turn % 3))
             team.wait()
