@@ -17,9 +17,9 @@ import numpy as np
 from benchmarks.notebook import BATCH, notebook_epochs
 from benchmarks.work import Work
 from mnist.cores import choose_processes, count_cores
-from mnist.data.arrays import FloatArray
 from mnist.data.batches import prefetch
 from mnist.fingerprint import blas_threads
+from mnist.nn.arrays import FloatArray
 from mnist.nn.parallel import Team
 
 

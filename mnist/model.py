@@ -17,13 +17,14 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as decode
 from safetensors.numpy import save as encode
 
-from mnist.data.arrays import ByteArray, FloatArray
+from mnist.data.arrays import ByteArray
 from mnist.data.batches import batches_of
 from mnist.data.dataset import PIXELS, Dataset
 from mnist.data.normalisation import Normalisation
 from mnist.errors import MnistError
 from mnist.files import check_file
 from mnist.nn.activations import Output, softmax
+from mnist.nn.arrays import FloatArray
 from mnist.nn.network import Network
 from mnist.recipe import ACTIVATIONS
 

@@ -8,8 +8,9 @@ from typing import TypeAlias
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mnist.data.arrays import ByteArray, FloatArray
+from mnist.data.arrays import ByteArray
 from mnist.data.dataset import SIDE
+from mnist.nn.arrays import FloatArray
 
 Colour: TypeAlias = tuple[int, int, int]
 """Red, green and blue, 0..255."""

@@ -10,7 +10,8 @@ from mnist.data.dataset import load_prepared
 from mnist.files import encode_csv, save
 from mnist.fingerprint import blas_threads, describe_arithmetic, fingerprint
 from mnist.model import Model, encode_model
-from mnist.nn.training import Epoch, Examples, Training
+from mnist.nn.arrays import Examples
+from mnist.nn.training import Epoch, Training
 from mnist.progress import tqdm
 from mnist.recipe import Recipe
 from stages.pipeline import Workspace, run

@@ -14,10 +14,10 @@ from benchmarks import accuracy, publish, race
 from benchmarks.contestants import PROJECT, RACERS
 from benchmarks.turns import take_turns
 from benchmarks.work import Work
-from mnist.data.arrays import FloatArray
 from mnist.errors import MnistError
 from mnist.files import load_csv
 from mnist.fingerprint import blas_threads
+from mnist.nn.arrays import FloatArray
 from mnist.recipe import PARAMS, Recipe
 from tests.helpers import ROOT, random_digits
 from tests.stages.project import Project

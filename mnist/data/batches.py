@@ -9,16 +9,11 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist.data.arrays import ByteArray, FloatArray
+from mnist.data.arrays import ByteArray
+from mnist.nn.arrays import Batch, Examples, FloatArray
 from mnist.data.dataset import DIGITS, PIXELS, Dataset
 from mnist.data.deformation import Deformation, deform
 from mnist.data.normalisation import Normalisation
-
-Examples: TypeAlias = tuple[FloatArray, FloatArray]
-"""Normalised images (images, 784) and their one-hot targets (images, classes)."""
-
-Batch: TypeAlias = tuple[int, list[Examples]]
-"""How many images a batch has, and some of its shards."""
 
 Order: TypeAlias = Callable[[int, int, np.random.Generator], NDArray[np.int64]]
 """(images, batch_size, rng) -> the numbers of an epoch's images, in order."""

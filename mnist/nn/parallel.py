@@ -113,10 +113,10 @@ class Team:
         context = multiprocessing.get_context("fork")
         self._arrivals = [context.Semaphore(0) for _ in range(size)]
         self._take_place(0, size)
-        processes = [context.Process(target=self._assist, args=(rank, work), daemon=True) for rank in range(1, size)]
+        others = [context.Process(target=self._assist, args=(rank, work), daemon=True) for rank in range(1, size)]
 
         def check_children() -> None:
-            for process in processes:
+            for process in others:
                 if not process.is_alive():
                     raise ProcessDiedError(
                         f"one of the {size} processes that train together has ended early (exit code "
@@ -130,13 +130,13 @@ class Team:
             with warnings.catch_warnings():
                 # Python warns of a fork beside threads. A child takes no lock that another thread may have held.
                 warnings.simplefilter("ignore", DeprecationWarning)
-                for process in processes:
+                for process in others:
                     process.start()
             signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
             yield
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
-            for process in processes:
+            for process in others:
                 process.kill()
                 process.join()
             self._arrivals = []
