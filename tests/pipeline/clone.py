@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from mnist.checked import merge
+from tests.forked import run_module
 from tests.helpers import ROOT, VALUES
 
 FEW_EPOCHS = {"epochs": 2, "batch_size": 100, "data": {"validation": 5000}, "network": {"hidden": [100, 100]}}
@@ -33,6 +34,8 @@ class Clone:
 
     def call(self, *command: str) -> "subprocess.CompletedProcess[str]":
         """Run a command."""
+        if command[0] == "dvc":
+            return run_module("dvc", *command[1:], cwd=self.root, environment=self.environment)
         return subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False)
 
     def start(self, *command: str) -> "subprocess.Popen[str]":
