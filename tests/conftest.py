@@ -1,5 +1,7 @@
 """Settings and fixtures that many tests share."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -8,6 +10,17 @@ from tests.trained import TrainedProject
 # A slow or busy machine is no reason for a test to fail.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+# Files that take longest, in the order in which they begin, before all others: what begins last should be short.
+_LONGEST = ["pipeline/test_pipeline", "pipeline/test_week", "pipeline/test_sharing", "test_torture", "sweep/test_run"]
+_LONGEST += ["stages/test_resume", "pipeline/test_template", "report/test_browser", "studies/test_studies"]
+_LONGEST += ["sweep/test_faults", "stages/test_stages", "stages/test_faults"]
+_PLACES = {Path(__file__).parent / f"{name}.py": place for place, name in enumerate(_LONGEST)}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the longest files first."""
+    items.sort(key=lambda item: _PLACES.get(item.path, len(_PLACES)))
 
 
 @pytest.fixture(scope="session")
