@@ -136,7 +136,7 @@ def test_processes_end_with_the_one_that_began(number: signal.Signals) -> None:
         for process in family[: 3 if number == signal.SIGINT else 1]:
             process.send_signal(number)
         _, err = parent.communicate()
-    _, alive = psutil.wait_procs(family, timeout=60)
+    _, alive = psutil.wait_procs(family, timeout=300)
     assert alive == []
     assert err.count("Traceback") == (number == signal.SIGINT)  # that of this script
 

@@ -98,7 +98,7 @@ def test_a_training_killed_with_dvc_resumes_and_ends_with_the_same_bytes(clone: 
     clone.run("dvc", "repro", "train")
     undisturbed = clone.read("models/model.safetensors"), clone.read("plots/history.csv")
     process = clone.start("dvc", "repro", "--force", "--single-item", "train")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not list(clone.root.glob(".checkpoints/*.safetensors")):
         assert process.poll() is None
         assert time.monotonic() < deadline
