@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist.data.arrays import ByteArray
-from mnist.nn.arrays import FloatArray
 from mnist.data.dataset import PIXELS, SIDE
+from mnist.nn.arrays import FloatArray
 
 # Images that share one displacement field: with images along the last axis, a source pixel is then one row to copy
 # instead of a hundred places to look up.
