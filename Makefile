@@ -10,6 +10,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 ifneq ($(shell command -v uv),)
   CREATE = uv venv --quiet --clear --no-project --python "$(PYTHON)" $(VENV)
   INSTALL = uv pip install --quiet --python $(BIN)/python
+  # pip compiles by itself. The tests start Python hundreds of times, each of which would compile what it imports where
+  # PYTHONDONTWRITEBYTECODE is set.
+  COMPILE = --compile-bytecode
 else
   CREATE = "$(PYTHON)" -m venv --clear $(VENV)
   INSTALL = $(BIN)/python -m pip install --quiet
@@ -46,7 +49,7 @@ $(VENV)/installed: constraints.txt pyproject.toml
 	touch $@
 
 $(VENV)/tools: constraints-dev.txt $(VENV)/installed
-	$(INSTALL) --require-hashes --requirement constraints-dev.txt
+	$(INSTALL) $(COMPILE) --require-hashes --requirement constraints-dev.txt
 	touch $@
 
 # Editors use it to complete and check params.yaml.

@@ -22,9 +22,11 @@ class Clone:
 
     def __init__(self, root: Path, scratch: Path) -> None:
         self.root = root
-        # The environment's python first, as when it is activated; DVC's temporary folders in the test's own.
+        # The environment's python first, as when it is activated, and free to keep what it compiles; DVC's temporary
+        # folders in the test's own.
         self.environment = os.environ | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONDONTWRITEBYTECODE": "",
             "DVC_SITE_CACHE_DIR": str(scratch),
             "GIT_AUTHOR_NAME": "A User",
             "GIT_AUTHOR_EMAIL": "user@example.org",
