@@ -4,6 +4,7 @@ A table stands between `<!-- table FILE -->` and `<!-- end -->`, where FILE is t
 """
 
 import argparse
+import csv
 import json
 import math
 import re
@@ -17,7 +18,7 @@ from benchmarks.accuracy import Passed
 from benchmarks.busy import Company
 from benchmarks.race import RESULTS, Row
 from mnist.checked import flatten, read_yaml
-from mnist.errors import MnistError, plain_errors
+from mnist.errors import plain_errors
 from mnist.files import load_csv, save
 from mnist.recipe import PARAMS, Recipe
 from report.charts import draw_chart
@@ -34,10 +35,7 @@ def fill_tables(page: str) -> str:
 
 
 def make_table(file: Path) -> str:
-    """Return the table of params.yaml, or that of a CSV file below a line that names the machine.
-
-    Raises MnistError for other files.
-    """
+    """Return the table of params.yaml, or that of a CSV file, below a line that names the machine if a JSON file does."""
     if file == PARAMS:
         return parameter_table()
     header = tuple(file.read_text(encoding="utf-8").partition("\n")[0].split(","))
@@ -48,10 +46,17 @@ def make_table(file: Path) -> str:
         Run._fields: run_table,
         Reading._fields: hands_table,
     }
-    if header not in makers:
-        raise MnistError(f"{file}: holds {', '.join(header)}, of which there is no table")
+    table = makers.get(header, plain_table)(file)
+    if not file.with_suffix(".json").exists():
+        return table
     evidence = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
-    return f"{evidence.get('machine') or evidence['arithmetic']}:\n\n{makers[header](file)}"
+    return f"{evidence.get('machine') or evidence['arithmetic']}:\n\n{table}"
+
+
+def plain_table(file: Path) -> str:
+    """Return the table of the lines of a CSV file as they are."""
+    header, *rows = csv.reader(file.read_text(encoding="utf-8").splitlines())
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows))
 
 
 def parameter_table() -> str:

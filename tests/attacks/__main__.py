@@ -5,7 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from mnist.files import encode_csv, load_csv, save
+from benchmarks.publish import fill_tables
+from mnist.files import encode_csv, save
 from tests.attacks import files, surroundings
 from tests.attacks.engine import Ending, finished_project, try_all
 from tests.helpers import ROOT
@@ -13,7 +14,6 @@ from tests.helpers import ROOT
 CSV, PAGE = ROOT / "docs/attacks.csv", ROOT / "docs/reliability.md"
 _VERDICTS = ("accepted", "rejected", "hung", "lost", "traceback")
 HEADER = ("family", "tried", *_VERDICTS, "longest, s", "peak, MB")
-_BEGIN, _END = "<!-- attacks.csv -->\n", "<!-- end -->\n"
 
 
 def rows(endings: list[Ending]) -> list[list[object]]:
@@ -25,14 +25,6 @@ def rows(endings: list[Ending]) -> list[list[object]]:
         longest, peak = max(ending.seconds for ending in members), max(ending.megabytes for ending in members)
         table.append([family, len(members), *counts, f"{longest:.1f}", f"{peak:.0f}"])
     return table
-
-
-def page_with_table() -> str:
-    """Return docs/reliability.md with the table of docs/attacks.csv."""
-    lines = [HEADER, ["---"] * len(HEADER), *(row.values() for row in load_csv(CSV, HEADER))]
-    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    before, _, rest = PAGE.read_text().partition(_BEGIN)
-    return f"{before}{_BEGIN}{table}{_END}{rest.partition(_END)[2]}"
 
 
 def main() -> None:
@@ -51,7 +43,7 @@ def main() -> None:
         print(*row, sep=", ")
     if not names:
         save({CSV: encode_csv(HEADER, rows(endings))})
-        save({PAGE: page_with_table().encode()})
+        save({PAGE: fill_tables(PAGE.read_text()).encode()})
     sys.exit(bool(bad))
 
 
