@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "mnist.checked": {"mnist.errors", "mnist.files"},
     "mnist.data": {"mnist.nn.arrays", "mnist.errors", "mnist.files", "mnist.progress"},
     "mnist.reading": {"mnist.errors"},
-    "mnist.own": {"mnist.data", "mnist.reading", "mnist.errors"},
+    "mnist.own": {"mnist.data", "mnist.reading", "mnist.errors", "mnist.files"},
     "mnist.examples": {"mnist.nn", "mnist.data"},
     "mnist.recipe": {"mnist.nn", "mnist.data", "mnist.checked"},
     "mnist.model": {"mnist.nn", "mnist.data", "mnist.errors", "mnist.files", "mnist.recipe"},
