@@ -1,11 +1,15 @@
 """Settings and fixtures that many tests share."""
 
+import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.trained import TrainedProject
+
+# A shell starts its background jobs with Ctrl-C ignored, and the programs that the tests interrupt would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A slow or busy machine is no reason for a test to fail.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
