@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from mnist.fingerprint import blas_threads
 from tests.trained import TrainedProject
 
 # A shell starts its background jobs with Ctrl-C ignored, and the programs that the tests interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Beside other programs the threads of BLAS wait for each other, and a training takes many times as long.
+blas_threads(largest_product=0)
 
 # A slow or busy machine is no reason for a test to fail.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

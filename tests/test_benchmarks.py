@@ -2,7 +2,6 @@
 
 import math
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from benchmarks.contestants import PROJECT, RACERS
 from benchmarks.turns import take_turns
 from benchmarks.work import Work
 from mnist.files import load_csv
-from mnist.fingerprint import blas_threads
 from mnist.nn.arrays import FloatArray
 from mnist.recipe import PARAMS, Recipe
 from tests.helpers import ROOT, random_digits
@@ -23,13 +21,6 @@ from tests.stages.project import Project
 
 SMALL: dict[str, Any] = {"batch_size": 20, "network": {"hidden": [12, 8]}}
 PLAIN = Recipe.load_overlay(ROOT / race.PLAIN, ROOT / PARAMS)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """On a busy machine the threads of BLAS wait for each other."""
-    with blas_threads(1):
-        yield
 
 
 class Peer:

@@ -15,7 +15,6 @@ import psutil
 import pytest
 
 from mnist.data.batches import Batches, batches_of
-from mnist.fingerprint import blas_threads
 from mnist.nn.parallel import CAN_FORK, ProcessDiedError, Team
 from mnist.nn.training import Training
 from mnist.recipe import Recipe
@@ -29,8 +28,7 @@ pytestmark = pytest.mark.skipif(not CAN_FORK, reason="one process does it all on
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
     """No process outlives a training."""
-    with blas_threads(0):
-        yield
+    yield
     assert multiprocessing.active_children() == []
 
 

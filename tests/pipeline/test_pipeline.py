@@ -17,7 +17,6 @@ import pytest
 import yaml
 
 from mnist.data.dataset import load_prepared
-from mnist.fingerprint import blas_threads
 from tests.helpers import recipe
 from tests.pipeline.clone import Clone, stages_run
 
@@ -85,8 +84,7 @@ def test_deformed_training_images_lift_the_accuracy_on_others(clone: Clone) -> N
         deformation = {"rotation": 15 * elastic, "scaling": 0.15 * elastic, "elastic": elastic}
         changes = {"epochs": 30, "batch_size": 100, "weight_decay": 0, "network": {"hidden": [100, 100]}}
         training, batches = recipe(deformation=deformation, **changes).start(few)
-        with blas_threads(largest_product=0):
-            list(training.run(batches, []))
+        list(training.run(batches, []))
         images, labels = prepared.validation.images, prepared.validation.labels
         outputs = training.network(images.astype("float32") / 255)
         accuracy[elastic] = (outputs.argmax(axis=1) == labels).mean()
