@@ -22,7 +22,7 @@ settings.load_profile("any machine")
 # Files that take longest, in the order in which they begin, before all others: what begins last should be short.
 _LONGEST = ["pipeline/test_pipeline", "pipeline/test_week", "pipeline/test_sharing", "test_torture", "sweep/test_run"]
 _LONGEST += ["stages/test_resume", "pipeline/test_template", "report/test_browser", "studies/test_studies"]
-_LONGEST += ["sweep/test_faults", "stages/test_stages", "stages/test_faults"]
+_LONGEST += ["sweep/test_faults", "sweep/test_grid", "stages/test_stages", "stages/test_faults"]
 _PLACES = {Path(__file__).parent / f"{name}.py": place for place, name in enumerate(_LONGEST)}
 
 
