@@ -35,7 +35,7 @@ def fill_tables(page: str) -> str:
 
 
 def make_table(file: Path) -> str:
-    """Return the table of params.yaml, or that of a CSV file, below a line that names the machine if a JSON file does."""
+    """Return the table of params.yaml, or of a CSV file, below a line that names the machine if a JSON file does."""
     if file == PARAMS:
         return parameter_table()
     header = tuple(file.read_text(encoding="utf-8").partition("\n")[0].split(","))
