@@ -4,6 +4,7 @@ import argparse
 import io
 import json
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mnist", description=__doc__, epilog=_EXIT_CODES)
+    parser.add_argument("--version", action="version", version=f"mnist {version('mnist-from-scratch')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     predict = commands.add_parser("predict", help="read a handwritten digit in each picture", epilog=_EXIT_CODES)
@@ -146,11 +148,9 @@ def _load(path: Path) -> Model:
     try:
         return load_model(path)
     except FileNotFoundError as error:
-        if path != _MODEL:
-            raise MnistError(f"{path}: there is no such file; --model should name a trained network") from error
         raise MnistError(
-            f"{path}: there is no trained network yet in {path.absolute().parent}; `dvc repro` makes one, --model "
-            "names another file"
+            f"there is no trained network {path.name} in the folder {path.absolute().parent}; name one with "
+            "--model FILE, or train one with `dvc repro` in the folder of the project"
         ) from error
 
 

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from mnist.calibration import probabilities
-from mnist.data.arrays import ByteArray, FloatArray
+from mnist.data.arrays import ByteArray
 from mnist.data.batches import batches_of
 from mnist.data.dataset import PIXELS, Dataset
 from mnist.data.edges import FEATURES
 from mnist.data.normalisation import Normalisation
 from mnist.files import check_file
 from mnist.nn.activations import Output, softmax
+from mnist.nn.arrays import FloatArray
 from mnist.nn.network import Network
 from mnist.novelty import HIDDEN, Novelty, axes_for, novelty_network
 from mnist.recipe import ACTIVATIONS

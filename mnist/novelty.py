@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mnist.data.arrays import ByteArray, FloatArray
-from mnist.data.batches import Batch, one_hot
+from mnist.data.arrays import ByteArray
+from mnist.data.batches import one_hot
 from mnist.data.dataset import Dataset
 from mnist.data.deformation import Deformation, deform
 from mnist.data.edges import FEATURES, edges
 from mnist.data.outliers import draw_outliers, mix_outliers
 from mnist.nn.activations import relu, sigmoid
+from mnist.nn.arrays import Batch, FloatArray
 from mnist.nn.initializers import he_normal
 from mnist.nn.losses import binary_cross_entropy
 from mnist.nn.network import Network

@@ -39,16 +39,16 @@ let printing = false;
 const isDark = () => DARK.matches && !printing;
 
 // Ink is dark on light paper, and light on dark paper.
-const grey = (pixel) => Array(3).fill(isDark() ? 20 + pixel * 0.9 : 255 - pixel * 0.9);
+const paper = () => (isDark() ? [20, 23, 28] : [255, 255, 255]);
+const grey = (pixel) => paper().map((value) => value + ((isDark() ? 250 : 25) - value) * pixel / 255);
 const paintDigit = (canvas, image) => paint(canvas, (index) => grey(image[index]));
 
 // Red for, blue against, `strength` from -1 to 1, on the colour of the paper.
 function twoColours(strength) {
-  const paper = isDark() ? [20, 23, 28] : [255, 255, 255];
   const full = isDark()
     ? (strength > 0 ? [255, 110, 100] : [100, 160, 255])
     : (strength > 0 ? [198, 24, 24] : [16, 72, 190]);
-  return paper.map((value, channel) => value + (full[channel] - value) * Math.abs(strength));
+  return paper().map((value, channel) => value + (full[channel] - value) * Math.abs(strength));
 }
 
 // Ink that a change keeps is grey, ink that it erases (`difference` above 0) red, ink that it adds blue.
@@ -212,8 +212,9 @@ function exampleFigure(index, open) {
   const canvas = tile(`Test image ${number[index]}, ${withArticle(actual[index])}${open ? ": explain" : ""}`);
   painted(canvas, () => paintDigit(canvas, exampleImage(index)));
   const caption = make("figcaption", {}, make("strong", {}, right ? NAMES[actual[index]] : `${NAMES[actual[index]]}, not ${NAMES[predicted[index]]}`));
-  const percents = (right ? [output] : [output, missed]).map((values) => (100 * values[index]).toFixed(1));
-  caption.append(make("br"), `${percents.join(" : ")}%`);
+  const outputs = (right ? [[predicted, output]] : [[predicted, output], [actual, missed]])
+    .map(([digits, values]) => `${NAMES[digits[index]]}:\u00a0${(100 * values[index]).toFixed(1)}%`);
+  caption.append(make("br"), outputs.join(", "));
   if (!open) return make("figure", {}, canvas, caption);
   const button = make("button", { type: "button" }, canvas);
   button.addEventListener("click", () => {
@@ -230,8 +231,8 @@ function showCell(button, open) {
   const count = Number(button.textContent);
   for (const other of document.querySelectorAll("#confusion button")) other.setAttribute("aria-pressed", String(other === button));
   const answer = actual === predicted ? "correctly" : `as ${withArticle(predicted)}`;
-  element("cell-title").textContent = `The ${NAMES[actual]}, read ${answer} ${count === 1 ? "once" : `${count} times`}`
-    + (found.length < count ? `; ${found.length} of them shown` : "");
+  const times = (count === 1 ? "once" : `${count} times`) + (found.length < count ? `; ${found.length} of them shown` : "");
+  element("cell-title").textContent = `The ${NAMES[actual]}, read ${answer} (${times})`;
   element("cell-digits").replaceChildren(...found.map((index) => exampleFigure(index, open)));
   element("cell").hidden = false;
 }
@@ -250,13 +251,6 @@ async function setUpDigits() {
 }
 
 setUpDigits();
-
-const strengths = new Int8Array(bytes(DATA.firstLayer).buffer);
-for (let unit = 0; unit < strengths.length / (SIDE * SIDE); unit++) {
-  const canvas = make("canvas", { className: "tile", width: SIDE, height: SIDE });
-  painted(canvas, () => paint(canvas, (index) => twoColours(strengths[unit * SIDE * SIDE + index] / 127)));
-  element("layer").append(canvas);
-}
 
 drawChart(element("loss-chart"), curves(DATA.history, "loss", ".3f"));
 drawChart(element("accuracy-chart"), curves(DATA.history, "accuracy", ".2%"));

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist.data.arrays import ByteArray, FloatArray
+from mnist.data.arrays import ByteArray
 from mnist.data.dataset import Dataset
+from mnist.nn.arrays import FloatArray
 
 # With more of both, validation images are hardly nearer to a prototype of their class.
 _CANDIDATES = 1000

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from mnist.calibration import Bin
-from mnist.data.arrays import ByteArray
 from mnist.data.dataset import PIXELS, load_prepared
 from mnist.data.deformation import Deformation, deform
 from mnist.errors import MnistError
@@ -31,7 +30,10 @@ def report(recipe: Recipe, workspace: Workspace, *, save_baseline: bool = False)
     baseline = {"parameters": model.recipe, "metrics": scores} if save_baseline else load_baseline()
     deformation = Deformation(**recipe.deformation.model_dump())
     training = load_prepared(workspace.prepared).training
-    training_digits = draw_training_digits(training.images[:ROWS], deformation, recipe.generator("deformation"))
+    rng = recipe.generator("deformation")
+    digits = training.images[:ROWS]
+    versions = [digits, *(deform(digits, deformation, rng) for _ in range(COLUMNS - 1))]
+    training_digits = np.stack(versions, axis=1).reshape(-1, PIXELS)
     results = Results(
         model=model,
         scores=scores,
@@ -56,9 +58,15 @@ def report(recipe: Recipe, workspace: Workspace, *, save_baseline: bool = False)
     save(
         {
             workspace.report: page,
-            workspace.plots / "mistakes.png": draw_digits(mistakes["image"], captions, columns=8),
-            workspace.plots / "first_layer.png": draw_weights(model.network.weights[0], COLUMNS),
-            workspace.plots / "training_digits.png": training_digits,
+            workspace.plots / "mistakes.png": draw_digits(
+                mistakes["image"], 8, "The most confident mistakes on test images", captions
+            ),
+            workspace.plots / "first_layer.png": draw_weights(
+                model.network.weights[0], COLUMNS, "Weights of the first layer: red excites a unit, blue inhibits it"
+            ),
+            workspace.plots / "training_digits.png": draw_digits(
+                training_digits, COLUMNS, "Training images: each row begins with the original, deformed versions follow"
+            ),
         }
         | ({BASELINE: encode_json(baseline)} if save_baseline else {})
     )
@@ -71,13 +79,6 @@ def load_baseline() -> dict[str, Any]:
         return load_json(BASELINE)
     except (DamagedFileError, FileNotFoundError) as error:
         raise MnistError(f"{BASELINE}: is missing or damaged; `git checkout {BASELINE}` restores it") from error
-
-
-def draw_training_digits(digits: ByteArray, deformation: Deformation, rng: np.random.Generator) -> bytes:
-    """Draw digits (n, 784), a row each: the original, then deformed versions as training sees them."""
-    versions = [digits, *(deform(digits, deformation, rng) for _ in range(COLUMNS - 1))]
-    captions = ["original", *[""] * (COLUMNS - 1)] * len(digits)
-    return draw_digits(np.stack(versions, axis=1).reshape(-1, PIXELS), captions, COLUMNS)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import math
 import time
 
 import numpy as np
-from tqdm import tqdm
 
 from mnist.calibration import fit_temperature
 from mnist.checkpoint import Checkpoint, locked
@@ -15,9 +14,11 @@ from mnist.data.normalisation import Normalisation
 from mnist.files import encode_csv, save
 from mnist.fingerprint import blas_threads, describe_arithmetic, fingerprint
 from mnist.model import Model, encode_model, pre_activation
+from mnist.nn.arrays import Examples
 from mnist.nn.network import Network
-from mnist.nn.training import Epoch, Examples, Training
+from mnist.nn.training import Epoch, Training
 from mnist.novelty import fit_novelty
+from mnist.progress import tqdm
 from mnist.recipe import Recipe
 from stages.pipeline import Workspace, run
 
@@ -34,7 +35,7 @@ def train(recipe: Recipe, workspace: Workspace) -> None:
         checkpoint.restore(training, batches)
         with blas_threads(training.network.largest_product(recipe.batch_size), recipe.shards):
             print(describe_arithmetic(), flush=True)
-            train_with_progress(training, batches, validation, checkpoint)
+            done = train_with_progress(training, batches, validation, checkpoint)
             model = calibrated(training.network, batches.normalisation.for_prediction, prepared, recipe)
         save(
             {
@@ -43,6 +44,7 @@ def train(recipe: Recipe, workspace: Workspace) -> None:
             }
         )
         checkpoint.remove()
+    print(done)
 
 
 def calibrated(network: Network, normalisation: Normalisation, prepared: Prepared, recipe: Recipe) -> Model:
@@ -62,8 +64,8 @@ def calibrated(network: Network, normalisation: Normalisation, prepared: Prepare
 
 def train_with_progress(
     training: Training, batches: Batches, validation: list[Examples], checkpoint: Checkpoint
-) -> None:
-    """Train to the end, with a progress bar, and with checkpoints."""
+) -> str:
+    """Train to the end, with a progress bar and with checkpoints, and return a line about it."""
     start, first, images = time.perf_counter(), len(training.history), len(batches.dataset)
     # disable=None: no bar where nobody looks, as in a log file.
     with tqdm(total=training.epochs * images, unit=" images", unit_scale=True, disable=None) as bar:
@@ -75,7 +77,7 @@ def train_with_progress(
             if complete:
                 checkpoint.save_if_due(training, batches)
     last = training.history[-1]
-    print(f"{last.epoch - first} epochs in {time.perf_counter() - start:.1f} s: {_describe(last)}")
+    return f"{last.epoch - first} epochs in {time.perf_counter() - start:.1f} s: {_describe(last)}"
 
 
 def _describe(epoch: Epoch) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -17,7 +18,6 @@ import pytest
 from PIL import Image
 
 from mnist import cli
-from mnist.cli import main
 from studies.handwriting import HANDS, Stroke, Written, ink_of, written
 from tests.helpers import ROOT
 from tests.trained import TrainedProject
@@ -169,17 +169,14 @@ def test_a_name_with_control_characters_is_escaped(mnist: Mnist, tmp_path: Path,
 def test_without_a_network_the_message_names_the_folder_and_the_ways_to_one(
     command: list[str], mnist: Mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, out, err = mnist(*command, "--model", "models/none.safetensors")
-    assert (code, out) == (1, "")
-    assert err == "error: models/none.safetensors: there is no such file; --model should name a trained network\n"
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["mnist", *command])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    assert caught.value.code == (
-        f"error: models/model.safetensors: there is no trained network yet in {tmp_path / 'models'}; "
-        "`dvc repro` makes one, --model names another file"
-    )
+    for options, name in ([], "model.safetensors"), (["--model", "models/none.safetensors"], "none.safetensors"):
+        code, out, err = mnist(*command, *options)
+        assert (code, out) == (1, "")
+        assert err == (
+            f"error: there is no trained network {name} in the folder {tmp_path / 'models'}; "
+            "name one with --model FILE, or train one with `dvc repro` in the folder of the project\n"
+        )
 
 
 def test_a_damaged_network_is_named(mnist: Mnist, trained: TrainedProject, three: Path, tmp_path: Path) -> None:
@@ -204,6 +201,10 @@ def test_help_explains_the_exit_codes(mnist: Mnist) -> None:
         assert "exit codes: 0 every picture has an answer, be it that this is no digit; 1 something" in " ".join(
             out.split()
         )
+
+
+def test_the_version_is_that_of_the_package(mnist: Mnist) -> None:
+    assert mnist("--version") == (0, f"mnist {version('mnist-from-scratch')}\n", "")
 
 
 def test_the_summary_shows_layers_shapes_weights_and_recipe(mnist: Mnist) -> None:

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
-from mnist.data.arrays import ByteArray, FloatArray
+from mnist.data.arrays import ByteArray
 from mnist.data.dataset import SIDE
+from mnist.nn.arrays import FloatArray
 
 DIRECTIONS, CELLS = 4, 7
 FEATURES = (1 + DIRECTIONS) * CELLS * CELLS

@@ -100,9 +100,10 @@ def _zigzags(count: int, rng: np.random.Generator) -> Points:
     """One line to and fro, of three to ten straight parts."""
     along = np.linspace(0, 1, _STROKES * _POINTS) * rng.uniform(3, 10, (count, 1))
     turn, part = np.divmod(along, 1)
-    sideways = np.where(turn % 2, 1 - part, part) + rng.normal(0, 0.08, (count, 11))[
-        np.arange(count)[:, np.newaxis], turn.astype(int)
-    ]
+    sideways = (
+        np.where(turn % 2, 1 - part, part)
+        + rng.normal(0, 0.08, (count, 11))[np.arange(count)[:, np.newaxis], turn.astype(int)]
+    )
     onward = along / along[:, -1:] * rng.uniform(0.6, 1.6, (count, 1))
     points = np.stack([sideways, onward], axis=-1)
     lying = rng.random(count) < 0.5

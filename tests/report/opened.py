@@ -22,6 +22,7 @@ NEEDS_CHROMIUM = pytest.mark.skipif(
 DESKTOP = ViewportSize(width=1280, height=900)
 PHONE = ViewportSize(width=390, height=844)
 PEN = 16 / 280  # the page's
+PATIENCE = 300_000  # milliseconds that Chromium has for a step, on a machine that is slow or busy
 
 
 class Answer(NamedTuple):
@@ -37,6 +38,7 @@ class Opened:
 
     def __init__(self, context: BrowserContext, report: Path) -> None:
         self.page: Page = context.new_page()
+        self.page.set_default_timeout(PATIENCE)
         self.address = report.as_uri()
         self.requests: list[str] = []
         self.complaints: list[str] = []
@@ -44,7 +46,7 @@ class Opened:
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.goto(self.address)
-        for selector in ("#accuracy-chart svg", "#drawing"):
+        for selector in ("#accuracy-chart svg.marks", "#drawing"):  # Vega's, which replaces the static one
             self.page.wait_for_selector(selector)
 
     @property

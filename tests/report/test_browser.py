@@ -329,7 +329,12 @@ def test_the_page_shows_the_test_digits_of_each_cell_and_the_worst_mistakes(
         assert cell["title"].startswith(f"The {cell['actual']}, read ")
     opened.page.press('#confusion [data-actual="3"][data-predicted="3"]', "Enter")
     assert opened.page.inner_text("#cell-title").startswith("The 3, read correctly ")
-    assert opened.page.evaluate(numbers, "#mistakes canvas") == worst_mistakes(examples, 24)["number"].tolist()
+    worst = worst_mistakes(examples, 24)
+    assert opened.page.evaluate(numbers, "#mistakes canvas") == worst["number"].tolist()
+    actual, predicted, output, missed = worst[["actual", "predicted", "output", "output_of_actual"]][0].tolist()
+    assert opened.page.inner_text("#mistakes figcaption >> nth=0") == (
+        f"{actual}, not {predicted}\n{predicted}:\xa0{100 * output:.1f}%, {actual}:\xa0{100 * missed:.1f}%"
+    )
 
 
 def test_hovering_over_a_curve_shows_its_values(opened: Opened, reported: TrainedProject) -> None:
@@ -350,7 +355,7 @@ def test_the_page_fits_every_width_and_can_be_drawn_on(opened: Opened) -> None:
         opened.page.set_viewport_size({"width": width, "height": 800})
         opened.page.evaluate("new Promise(requestAnimationFrame)")
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
-        for canvas in ("#sheet", "#loss-chart svg", "#layer canvas"):
+        for canvas in ("#sheet", "#loss-chart svg", ".units svg"):
             box = opened.page.locator(canvas).first.bounding_box()
             assert box is not None
             assert 0 <= box["x"] < box["x"] + box["width"] <= width
@@ -376,6 +381,30 @@ def test_light_and_dark_follow_the_system_at_once_and_paper_is_white(opened: Ope
     assert opened.page.is_visible("#confusion")
 
 
+def test_on_a_phone_the_answer_is_in_sight_while_one_draws_and_the_sheet_stays_where_it_is(opened: Opened) -> None:
+    opened.page.set_viewport_size(PHONE)
+    sheet, verdict = opened.page.locator("#sheet"), opened.page.locator("#verdict")
+    places = []
+    for text in (INVITATION, "An answer " * 6):
+        opened.page.evaluate("(text) => { document.getElementById('verdict').textContent = text }", text)
+        # The sheet is as far down, or as far up, as one can draw on all of it.
+        for block in ("start", "end"):
+            sheet.evaluate("(sheet, block) => sheet.scrollIntoView({block})", block)
+            box, place = verdict.bounding_box(), sheet.bounding_box()
+            assert box is not None
+            assert place is not None
+            assert 0 <= box["y"] < box["y"] + box["height"] <= PHONE["height"]
+            places.append(place["y"] + opened.page.evaluate("scrollY"))
+    assert len(set(places)) == 1
+
+
+def test_on_paper_no_heading_ends_a_page(opened: Opened) -> None:
+    opened.page.emulate_media(media="print")
+    kept = "elements => elements.map((element) => getComputedStyle(element).breakAfter)"
+    for selector in ("h2", "h2 + p"):
+        assert set(opened.page.eval_on_selector_all(selector, kept)) == {"avoid"}
+
+
 # A contrast depends on the scheme and a layout on the width; together they would find nothing more.
 @pytest.mark.parametrize(("scheme", "device"), [("light", DESKTOP), ("dark", PHONE)], ids=["light", "dark"])
 def test_axe_finds_no_barrier(scheme: Literal["light", "dark"], device: ViewportSize, opened: Opened) -> None:
@@ -393,5 +422,15 @@ def test_without_javascript_the_results_are_there(browser: Browser, reported: Tr
         page = context.new_page()
         page.goto(reported.workspace.report.as_uri())
         assert "of the test digits are read correctly" in page.inner_text("h1")
-        assert page.is_visible("#confusion")
+        for shown in (
+            "#confusion",
+            "#loss-chart polyline",
+            "noscript .tiles svg",
+            ".units svg",
+            ".deformed svg",
+        ):
+            assert page.is_visible(shown), shown
+        assert re.fullmatch(
+            r"\d, not (\d)\n\1:\xa0\d+\.\d%, \d:\xa0\d+\.\d%", page.inner_text("noscript figcaption >> nth=0")
+        )
         assert not page.is_visible("#sheet")
