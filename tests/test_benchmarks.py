@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks import accuracy, publish, race
+from benchmarks import accuracy, nonsense, publish, race
 from benchmarks.contestants import PROJECT, RACERS
 from benchmarks.turns import take_turns
 from benchmarks.work import Work
@@ -18,6 +18,7 @@ from mnist.nn.arrays import FloatArray
 from mnist.recipe import PARAMS, Recipe
 from tests.helpers import ROOT, random_digits
 from tests.stages.project import Project
+from tests.trained import TrainedProject
 
 SMALL: dict[str, Any] = {"batch_size": 20, "network": {"hidden": [12, 8]}}
 PLAIN = Recipe.load_overlay(ROOT / race.PLAIN, ROOT / PARAMS)
@@ -132,3 +133,19 @@ def test_the_marks_are_passed_in_their_order(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(accuracy, "MARKS", {path: (0.2, 0.3, 1.1)})
     first, second, third = (passed.seconds for passed in accuracy.time_to_marks(PROJECT, path, seed=1))
     assert 0 < first <= second < third == math.inf
+
+
+def test_nonsense_is_flagged_and_digits_are_not(trained: TrainedProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(trained.root)
+    monkeypatch.setattr(nonsense, "TIMES", 2)
+    monkeypatch.setattr(nonsense, "FONTS", Path("none"))
+    monkeypatch.setattr(sys, "argv", ["nonsense"])
+    nonsense.main()
+    file = race.RESULTS / "nonsense.csv"
+    flagged = {row["kind"]: float(row["flagged"]) for row in load_csv(file, nonsense.Flagged._fields)}
+    assert flagged.pop("test digits") < 0.05
+    assert flagged.pop("letters of fonts that are digits too") < flagged["letters of fonts"]
+    assert flagged.pop("drawn letters that are digits too") < flagged["drawn letters"]
+    assert min(flagged.values()) > 0.2
+    assert np.mean(list(flagged.values())) > 0.6
+    assert "| drawn letters | 54 | " in publish.make_table(file)
