@@ -22,7 +22,7 @@ from mnist.reading.pieces import split_digits
 from mnist.reading.placement import SIDE, FloatArray, place_digit
 
 _EXIT_CODES = (
-    "exit codes: 0 every picture has an answer, be it that this is no digit; 1 something could not be read (the "
+    "exit codes: 0 every picture has an answer, which may be that it is no digit; 1 something could not be read (the "
     "message says what); 2 wrong usage"
 )
 _STANDARD_INPUT = "-"

@@ -22,6 +22,7 @@ from mnist.progress import tqdm
 from mnist.recipe import Recipe
 from stages.pipeline import Workspace, run
 
+# With fewer images the threshold of what is new would follow from one or two of them.
 LEAST_HELD_OUT = 100
 
 
@@ -50,8 +51,8 @@ def train(recipe: Recipe, workspace: Workspace) -> None:
 def calibrated(network: Network, normalisation: Normalisation, prepared: Prepared, recipe: Recipe) -> Model:
     """Return the model of a trained network: how sure it may be, and what looks new to it, by the validation images.
 
-    Few validation images give no threshold for what is new; then the training images do, although the network has
-    learnt them.
+    With fewer than LEAST_HELD_OUT validation images the training images set the threshold of what is new, although the
+    network has learnt them.
     """
     training, validation = prepared.training, prepared.validation
     z = pre_activation(network, normalisation, validation.images) if len(validation) else np.empty((0, 0))
