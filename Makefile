@@ -1,4 +1,4 @@
-# `make` installs what the pipeline needs and runs it; `make test` adds the tools and runs every check. Neither installs twice.
+# `make` installs the packages of the pipeline and runs it; `make test` adds the tools and runs every check.
 
 PYTHON ?= python3
 VENV := .venv
@@ -6,35 +6,38 @@ BIN := $(VENV)/bin
 # DVC runs each stage as `python -m ...`: the environment's python must be the one it finds.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-# uv takes seconds for what takes pip most of a minute, from the same files.
+# uv installs the same files in seconds; pip takes most of a minute.
 ifneq ($(shell command -v uv),)
   CREATE = uv venv --quiet --clear --no-project --python "$(PYTHON)" $(VENV)
   INSTALL = uv pip install --quiet --python $(BIN)/python
+  # pip compiles by itself. The tests start Python hundreds of times, each of which would compile what it imports where
+  # PYTHONDONTWRITEBYTECODE is set.
+  COMPILE = --compile-bytecode
 else
   CREATE = "$(PYTHON)" -m venv --clear $(VENV)
   INSTALL = $(BIN)/python -m pip install --quiet
 endif
 
-.PHONY: all ready setup test record notebook sweep torture bench constraints
+.PHONY: all ready setup test record notebook sweep torture bench docs constraints
 
 all: ready
 	$(BIN)/dvc repro
 	@$(BIN)/python -m stages.closing
 
-# DVC hangs on some files that are no hyperparameters, and fails on a dvc.lock that a kill left half-written.
+# DVC hangs on some invalid params.yaml files, and fails on a dvc.lock that a killed process left half-written.
 ready: setup
 	$(BIN)/python -m stages.ready
 
 setup: $(VENV)/installed params.schema.json
 
-# An interpreter that the user names replaces the one of an environment that is there already.
+# Another interpreter that the user names needs a new environment.
 ifneq ($(origin PYTHON),file)
 ifneq ($(shell { "$(PYTHON)" -V; } 2>&1),$(shell { $(BIN)/python -V; } 2>&1))
 .PHONY: $(VENV)/installed
 endif
 endif
 
-# The mark is made last, so that an installation that was cut off starts again.
+# `touch` comes last, so that an interrupted installation starts again.
 $(VENV)/installed: constraints.txt pyproject.toml
 	@command -v "$(PYTHON)" > /dev/null || \
 	  { echo "There is no $(PYTHON) on this machine. Try: make PYTHON=python3.12"; exit 1; }
@@ -46,10 +49,10 @@ $(VENV)/installed: constraints.txt pyproject.toml
 	touch $@
 
 $(VENV)/tools: constraints-dev.txt $(VENV)/installed
-	$(INSTALL) --require-hashes --requirement constraints-dev.txt
+	$(INSTALL) $(COMPILE) --require-hashes --requirement constraints-dev.txt
 	touch $@
 
-# Editors complete and check params.yaml by it.
+# Editors use it to complete and check params.yaml.
 params.schema.json: mnist/recipe.py $(VENV)/installed
 	$(BIN)/python -m mnist.recipe > $@
 
@@ -65,12 +68,12 @@ record: ready
 	$(BIN)/python -m stages.report --save-baseline
 	$(BIN)/dvc repro
 
-# The original notebook's procedure, its figures beside those it printed: a minute.
+# The original notebook's procedure, with its figures beside the printed ones: a minute.
 notebook: ready
 	$(BIN)/dvc repro download
 	$(BIN)/python -m studies.notebook
 
-# Many combinations of hyperparameters on all cores, the bad ones stopped early: two minutes.
+# Many combinations of hyperparameters on all cores, with early stopping of bad ones: two minutes.
 sweep: ready
 	$(BIN)/dvc repro download
 	$(BIN)/python -m studies.sweep
@@ -90,7 +93,11 @@ bench: setup
 	$(BIN)/python -m benchmarks.busy
 	$(BIN)/python -m benchmarks.publish
 
-# The exact versions for the pipeline, and for the tools as well, for every Python and system; needs uv.
+# README, docs/ and the docstrings as a site, site/html/index.html: half a minute.
+docs: setup $(VENV)/tools
+	$(BIN)/python -m docs.make_site site
+
+# The exact versions of all packages of the pipeline and the tools, for every Python and system; needs uv.
 LOCK = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
   --custom-compile-command "make constraints"
 constraints:

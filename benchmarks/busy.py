@@ -14,14 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from tqdm import tqdm
-
 from benchmarks.machine import describe_machine
 from benchmarks.race import PLAIN, RESULTS
 from benchmarks.work import Work
 from mnist.errors import plain_errors
 from mnist.files import encode_csv, encode_json, save
 from mnist.fingerprint import blas_threads
+from mnist.progress import tqdm
 from mnist.recipe import Recipe
 
 PROCESSES, PROGRAMS = (1, 2, 4), (0, 1)

@@ -17,9 +17,9 @@ import numpy as np
 from benchmarks.notebook import BATCH, notebook_epochs
 from benchmarks.work import Work
 from mnist.cores import choose_processes, count_cores
-from mnist.data.arrays import FloatArray
 from mnist.data.batches import prefetch
 from mnist.fingerprint import blas_threads
+from mnist.nn.arrays import FloatArray
 from mnist.nn.parallel import Team
 
 
@@ -34,7 +34,7 @@ def race_project(work: Work, *, flushing: bool) -> Iterator[float]:
 def race_sharded_products(work: Work) -> Iterator[float]:
     """Do only the matrix products of a step, as training does: each process those of its shards."""
     shards = work.recipe.shards
-    team = Team(work.recipe.start(work.prepared)[0].network, shards, choose_processes(shards))
+    team = Team(work.recipe.start(work.prepared)[0].network, shards)
 
     def multiply() -> Iterator[float]:
         # A process does the products of its shards one after another.
@@ -46,7 +46,7 @@ def race_sharded_products(work: Work) -> Iterator[float]:
     def assist() -> None:
         deque(multiply(), maxlen=0)
 
-    with team.working(assist):
+    with team.working(choose_processes(shards), assist):
         yield from multiply()
 
 

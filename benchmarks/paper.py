@@ -29,8 +29,9 @@ from mnist.data.published import TEST_IMAGES, TEST_LABELS
 from mnist.errors import plain_errors
 from mnist.files import encode_csv, encode_json, save
 from mnist.model import Model, load_model
-from mnist.reading.ink import NoDigitError, read_digit
+from mnist.reading.ink import read_digit
 from mnist.reading.picture import read_grey
+from mnist.reading.placement import NoDigitError
 from stages.pipeline import RAW, Workspace
 
 ByteArray: TypeAlias = NDArray[np.uint8]

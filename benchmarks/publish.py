@@ -1,9 +1,10 @@
 """Write the measured tables into README and docs, and draw the pictures of speed, from the files of the measurements.
 
-A table stands between `<!-- table FILE -->` and `<!-- end -->`, where FILE is the path of a CSV file.
+A table stands between `<!-- table FILE -->` and `<!-- end -->`, where FILE is the path of a CSV file or of params.yaml.
 """
 
 import argparse
+import csv
 import json
 import math
 import re
@@ -15,11 +16,15 @@ from typing import Any
 
 from benchmarks.accuracy import Passed
 from benchmarks.busy import Company
+from benchmarks.nonsense import Flagged
 from benchmarks.paper import Read
 from benchmarks.race import RESULTS, Row
-from mnist.errors import MnistError, plain_errors
+from mnist.checked import flatten, read_yaml
+from mnist.errors import plain_errors
 from mnist.files import load_csv, save
+from mnist.recipe import PARAMS, Recipe
 from report.charts import draw_chart
+from studies.hands import Reading
 from studies.results import Run, load_results, markdown, summarize
 
 PAGES = ("README.md", "docs/*.md", "benchmarks/README.md")
@@ -32,19 +37,64 @@ def fill_tables(page: str) -> str:
 
 
 def make_table(file: Path) -> str:
-    """Return the table of a CSV file below a line that names the machine; raises MnistError for other files."""
+    """Return the table of params.yaml, or of a CSV file, below a line that names the machine if a JSON file does."""
+    if file == PARAMS:
+        return parameter_table()
     header = tuple(file.read_text(encoding="utf-8").partition("\n")[0].split(","))
     makers: dict[tuple[str, ...], Callable[[Path], str]] = {
         Row._fields: race_table,
         Passed._fields: accuracy_table,
         Company._fields: busy_table,
         Read._fields: paper_table,
+        Flagged._fields: nonsense_table,
         Run._fields: run_table,
+        Reading._fields: hands_table,
     }
-    if header not in makers:
-        raise MnistError(f"{file}: holds {', '.join(header)}, of which there is no table")
+    table = makers.get(header, plain_table)(file)
+    if not file.with_suffix(".json").exists():
+        return table
     evidence = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
-    return f"{evidence.get('machine') or evidence['arithmetic']}:\n\n{makers[header](file)}"
+    return f"{evidence.get('machine') or evidence['arithmetic']}:\n\n{table}"
+
+
+def plain_table(file: Path) -> str:
+    """Return the table of the lines of a CSV file as they are."""
+    header, *rows = csv.reader(file.read_text(encoding="utf-8").splitlines())
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows))
+
+
+def parameter_table() -> str:
+    """Return the table of all hyperparameters, by the schema of the recipe and the values of params.yaml."""
+    schema = Recipe.model_json_schema()
+    groups = {
+        key: schema["$defs"][part["$ref"].rpartition("/")[2]]["properties"]
+        for key, part in schema["properties"].items()
+        if "$ref" in part
+    }
+    values = flatten(read_yaml(PARAMS))
+    lines = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
+    for key, value in values.items():
+        group, _, name = key.rpartition(".")
+        part = groups.get(group, schema["properties"])[name]
+        default = value if isinstance(value, str) else json.dumps(value)
+        lines.append(f"| `{key}` | {default} | {_describe_range(part)} | {part['description']} |")
+    return "\n".join(lines)
+
+
+def _describe_range(schema: dict[str, Any]) -> str:
+    """Return in words the values that a JSON schema allows."""
+    if "enum" in schema:
+        return ", ".join(schema["enum"])
+    if schema["type"] == "boolean":
+        return "true, false"
+    if schema["type"] == "array":
+        return f"a list of at most {schema['maxItems']} numbers: {_describe_range(schema['items'])}"
+    lowest = f"above {schema['exclusiveMinimum']:,g}" if "exclusiveMinimum" in schema else f"{schema['minimum']:,g}"
+    if "exclusiveMaximum" in schema:
+        return f"{lowest} to below {schema['exclusiveMaximum']:,}"
+    if "maximum" in schema:
+        return f"{lowest} to {schema['maximum']:,}"
+    return lowest if "exclusiveMinimum" in schema else f"{lowest} or more"
 
 
 def run_table(file: Path) -> str:
@@ -53,6 +103,15 @@ def run_table(file: Path) -> str:
     if math.isnan(runs[0].test_accuracy):
         return markdown(summarize(runs, "validation_accuracy"), "validation accuracy")
     return markdown(summarize(runs))
+
+
+def hands_table(file: Path) -> str:
+    """Return the table of drawn digits: how many of each style are read right."""
+    lines = ["| style | drawings | read right | most frequent mistake |", "|---|---|---|---|"]
+    for row in load_csv(file, Reading._fields):
+        share, mistake = int(row["right"]) / int(row["drawings"]), f"{row['mistake']}: {row['times']}"
+        lines.append(f"| {row['style']} | {row['drawings']} | {share:.1%} | {mistake if row['mistake'] else ''} |")
+    return "\n".join(lines)
 
 
 def race_table(file: Path) -> str:
@@ -95,6 +154,16 @@ def paper_table(file: Path) -> str:
     lines += [
         f"| {row['number']} | {row['kind']} | {int(row['digits']):,} | {float(row['accuracy']):.2%} |"
         for row in load_csv(file, Read._fields)
+    ]
+    return "\n".join(lines)
+
+
+def nonsense_table(file: Path) -> str:
+    """Return the table of what looks like no training image."""
+    lines = ["| kind | images | flagged |", "|---|---|---|"]
+    lines += [
+        f"| {row['kind']} | {int(row['images']):,} | {float(row['flagged']):.1%} |"
+        for row in load_csv(file, Flagged._fields)
     ]
     return "\n".join(lines)
 

@@ -8,9 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
-from tqdm import tqdm
-
 from benchmarks.contestants import PROJECT
+from mnist.progress import tqdm
 
 T = TypeVar("T")
 

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist.cores import choose_processes
-from mnist.data.arrays import FloatArray
 from mnist.data.batches import Batches, prefetch
 from mnist.data.dataset import Prepared, read_raw
 from mnist.data.published import TRAIN_IMAGES, TRAIN_LABELS
 from mnist.fingerprint import blas_threads
+from mnist.nn.arrays import FloatArray
 from mnist.nn.training import Progress, Training
 from mnist.recipe import Recipe
 from stages.pipeline import RAW

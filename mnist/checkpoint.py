@@ -17,8 +17,8 @@ import numpy as np
 
 from mnist.data.batches import Batches
 from mnist.files import save
-from mnist.model import ModelFileError, Tensors, decode_sealed, encode_sealed
 from mnist.nn.training import Epoch, Training
+from mnist.sealed import ModelFileError, Tensors, decode_sealed, encode_sealed
 
 # Seconds between two checkpoints, and the part of the time that writing them may take.
 _PAUSE = 2.0

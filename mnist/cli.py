@@ -4,21 +4,27 @@ import argparse
 import io
 import json
 import sys
-from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mnist.answer import Thing, choose_things, describe
 from mnist.checked import flatten
 from mnist.data.arrays import ByteArray
 from mnist.errors import MnistError, plain_errors, printable
 from mnist.files import read_file
 from mnist.model import Model, load_model
-from mnist.reading.ink import SIDE, read_digit
+from mnist.reading.ink import find_ink
 from mnist.reading.picture import MOST_BYTES, PictureError, read_grey
+from mnist.reading.pieces import split_digits
+from mnist.reading.placement import SIDE, FloatArray, place_digit
 
-_EXIT_CODES = "exit codes: 0 all is well, 1 something could not be read (the message says what), 2 wrong usage"
+_EXIT_CODES = (
+    "exit codes: 0 every picture has an answer, which may be that it is no digit; 1 something could not be read (the "
+    "message says what); 2 wrong usage"
+)
 _STANDARD_INPUT = "-"
 _MODEL = Path("models/model.safetensors")
 _SHADES = " ░▒▓█"
@@ -44,6 +50,7 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mnist", description=__doc__, epilog=_EXIT_CODES)
+    parser.add_argument("--version", action="version", version=f"mnist {version('mnist-from-scratch')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     predict = commands.add_parser("predict", help="read a handwritten digit in each picture", epilog=_EXIT_CODES)
@@ -65,42 +72,62 @@ def _predict(arguments: argparse.Namespace) -> int:
     results: list[dict[str, Any]] = []
     for name in arguments.pictures:
         try:
-            digit = _read(name)
+            ink = _read(name)
         except MnistError as error:
             results.append({"picture": name, "error": str(error)})
         except OSError as error:
             results.append({"picture": name, "error": error.strerror or str(error)})
         else:
-            outputs = model(digit.reshape(1, -1))[0]
-            best = int(outputs.argmax())
-            result = {"digit": best, "class": model.class_names[best], "outputs": outputs.tolist()}
+            result, seen = _answer(model, ink)
             results.append({"picture": name, **result})
             if arguments.show:
-                print(_as_text(digit), file=sys.stderr if arguments.json else sys.stdout)
+                print(_as_text(seen), file=sys.stderr if arguments.json else sys.stdout)
         if not arguments.json:
-            _print_result(results[-1], model.class_names)
+            _print_result(results[-1])
     if arguments.json:
         print(json.dumps(results, indent=2))
     return int(any("error" in result for result in results))
 
 
-def _read(name: str) -> ByteArray:
-    """Return the digit in a picture as the network wants it, (28, 28)."""
+def _read(name: str) -> FloatArray:
+    """Return the ink in a picture, (height, width)."""
     if name != _STANDARD_INPUT:
-        return read_digit(read_grey(io.BytesIO(read_file(Path(name), MOST_BYTES))))
+        return find_ink(read_grey(io.BytesIO(read_file(Path(name), MOST_BYTES))))
     if sys.stdin is None:
         raise PictureError("there is no standard input")
-    return read_digit(read_grey(sys.stdin.buffer))
+    return find_ink(read_grey(sys.stdin.buffer))
 
 
-def _print_result(result: dict[str, Any], names: Sequence[str]) -> None:
+def _answer(model: Model, ink: FloatArray) -> tuple[dict[str, Any], ByteArray]:
+    """Return what the network reads, and what it sees: an image (28, 28) for each thing, side by side."""
+    parts = split_digits(ink)
+    images = np.stack([place_digit(some) for some in (ink, *parts)]).reshape(len(parts) + 1, -1)
+    pairs = zip(model.probabilities(images).tolist(), model.novelty(images).tolist(), strict=True)
+    whole, *others = [Thing(*pair) for pair in pairs]
+    things = choose_things(whole, others)
+    first = 0 if things == [whole] else 1
+    outputs = model(images).tolist()
+    readings = [
+        {
+            "digit": (best := int(np.argmax(thing.probabilities))),
+            "class": model.class_names[best],
+            "outputs": output,
+            "probabilities": thing.probabilities,
+            "novelty": thing.novelty,
+            "looks_known": thing.looks_known,
+        }
+        for thing, output in zip((whole, *others), outputs, strict=True)
+    ]
+    chosen = slice(first, first + len(things))
+    answer = {"answer": describe(things, model.class_names), "things": readings[chosen]}
+    return readings[0] | answer, np.concatenate(images[chosen].reshape(-1, SIDE, SIDE), axis=1)
+
+
+def _print_result(result: dict[str, Any]) -> None:
     if "error" in result:
         print(printable(f"{result['picture']}: {result['error']}"), file=sys.stderr)
-        return
-    outputs = result["outputs"]
-    first, second = np.argsort(outputs)[:-3:-1]
-    runner_up = f"next {names[second]}: {outputs[second]:.3f}"
-    print(printable(f"{result['picture']}: {names[first]}  (output {outputs[first]:.3f}; {runner_up})"))
+    else:
+        print(printable(f"{result['picture']}: {result['answer']}"))
 
 
 def _summary(arguments: argparse.Namespace) -> int:
@@ -121,11 +148,9 @@ def _load(path: Path) -> Model:
     try:
         return load_model(path)
     except FileNotFoundError as error:
-        if path != _MODEL:
-            raise MnistError(f"{path}: there is no such file; --model should name a trained network") from error
         raise MnistError(
-            f"{path}: there is no trained network yet in {path.absolute().parent}; `dvc repro` makes one, --model "
-            "names another file"
+            f"there is no trained network {path.name} in the folder {path.absolute().parent}; name one with "
+            "--model FILE, or train one with `dvc repro` in the folder of the project"
         ) from error
 
 
@@ -136,5 +161,5 @@ def _as_text(image: ByteArray) -> str:
         shades = _SHADES
     except UnicodeEncodeError:
         shades = _ASCII_SHADES
-    lines = np.array(list(shades))[image.reshape(SIDE, SIDE).astype(int) * len(shades) // 256]
+    lines = np.array(list(shades))[image.astype(int) * len(shades) // 256]
     return "\n".join("".join(line.repeat(2)).rstrip() for line in lines)

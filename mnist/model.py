@@ -1,43 +1,31 @@
-"""A trained model as a file: network, normalisation, class names and recipe, in safetensors, which cannot carry code.
+"""A trained model as a file: network, normalisation, class names, calibration and recipe."""
 
-A file carries a digest of all it holds, so that a single flipped bit is found.
-"""
-
-import hashlib
 import itertools
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load as decode
-from safetensors.numpy import save as encode
 
-from mnist.data.arrays import ByteArray, FloatArray
+from mnist.calibration import probabilities
+from mnist.data.arrays import ByteArray
 from mnist.data.batches import batches_of
 from mnist.data.dataset import PIXELS, Dataset
+from mnist.data.edges import FEATURES
 from mnist.data.normalisation import Normalisation
-from mnist.errors import MnistError
 from mnist.files import check_file
 from mnist.nn.activations import Output, softmax
+from mnist.nn.arrays import FloatArray
 from mnist.nn.network import Network
+from mnist.novelty import HIDDEN, Novelty, axes_for, novelty_network
 from mnist.recipe import ACTIVATIONS
+from mnist.sealed import ModelFileError, Tensors, decode_sealed, encode_sealed
 
-_FORMAT = 3
-_METADATA = "mnist"
+_NOVELTY = "novelty."
 
 OUTPUTS: dict[str, Output] = {**ACTIVATIONS, softmax.name: softmax}
 """The functions that can follow the last matrix product, by the names in a file."""
-
-Tensors: TypeAlias = dict[str, NDArray[Any]]
-
-
-class ModelFileError(MnistError):
-    """A file that does not hold what it should in a form that this version knows."""
 
 
 @dataclass(frozen=True)
@@ -53,18 +41,33 @@ class Model:
         The names of the classes, in the order of the outputs.
     recipe : dict
         The hyperparameters that it was trained with, for people to read.
+    temperature : float
+        What the last layer's `z` is divided by, so that probabilities are as high as the network is often right.
+    novelty : Novelty
+        How little an image looks like the training images.
     """
 
     network: Network
     normalisation: Normalisation
     class_names: Sequence[str]
     recipe: dict[str, Any]
+    temperature: float
+    novelty: Novelty
 
     def __call__(self, pixels: ByteArray) -> FloatArray:
         """Return the outputs (images, classes) for `pixels` (images, 784), 0..255."""
-        images = Dataset(pixels, np.zeros(len(pixels), np.uint8))
-        batches = batches_of(images, self.normalisation, self.network.theta.dtype.name)
-        return np.concatenate([self.network(batch) for batch, _ in batches])
+        return self.network.output(pre_activation(self.network, self.normalisation, pixels))
+
+    def probabilities(self, pixels: ByteArray) -> FloatArray:
+        """Return the calibrated probability of each class (images, classes) for `pixels` (images, 784), 0..255."""
+        return probabilities(pre_activation(self.network, self.normalisation, pixels), self.temperature)
+
+
+def pre_activation(network: Network, normalisation: Normalisation, pixels: ByteArray) -> FloatArray:
+    """Return the last layer's `z` (images, classes) for `pixels` (images, 784), 0..255."""
+    images = Dataset(pixels, np.zeros(len(pixels), np.uint8))
+    batches = batches_of(images, normalisation, network.theta.dtype.name)
+    return np.concatenate([network.forward(batch)[-1] for batch, _ in batches])
 
 
 def encode_model(model: Model) -> bytes:
@@ -81,8 +84,10 @@ def encode_model(model: Model) -> bytes:
         "normalisation": [float(normalisation.offset), float(normalisation.scale)],
         "class_names": list(model.class_names),
         "recipe": model.recipe,
+        "temperature": model.temperature,
+        "novelty": [model.novelty.offset, model.novelty.scale, *model.novelty.mixture],
     }
-    return encode_sealed(_named(network), description)
+    return encode_sealed(_named(network) | _named_novelty(model.novelty), description)
 
 
 def load_model(path: Path) -> Model:
@@ -96,44 +101,6 @@ def load_model(path: Path) -> Model:
         return _assemble(description, tensors)
     except (ModelFileError, ValueError, RecursionError) as error:
         raise ModelFileError(f"{path}: is not a model of this project: {error}") from error
-
-
-def encode_sealed(tensors: Tensors, description: dict[str, Any]) -> bytes:
-    """Return a file of arrays and their description (any JSON object), with a format number and a digest of it all."""
-    sealed = description | {"format": _FORMAT}
-    sealed["sha256"] = _digest(tensors, sealed)
-    # One entry only: safetensors does not promise to keep the order of several, nor so the bytes of the file.
-    return encode(tensors, {_METADATA: json.dumps(sealed, sort_keys=True)})
-
-
-def decode_sealed(data: bytes) -> tuple[dict[str, Any], Tensors]:
-    """Return what `encode_sealed` made a file of: the description, the arrays.
-
-    Raises ModelFileError where the file is damaged or has an unknown format.
-    """
-    try:
-        tensors = decode(data)
-        # safetensors decodes the arrays only. A file begins with the length of a header in JSON, and that header.
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        description = json.loads(header.get("__metadata__", {}).get(_METADATA, "null"))
-    # KeyError: a type of number that NumPy does not have.
-    except (SafetensorError, TypeError, ValueError, KeyError, RecursionError) as error:
-        raise ModelFileError(f"it is not readable: {error}") from error
-    if not isinstance(description, dict):
-        raise ModelFileError("it does not describe its content")
-    if description.get("format") != _FORMAT:
-        raise ModelFileError(f"it has format {description.get('format')!r}; this version reads format {_FORMAT}")
-    if description.pop("sha256", None) != _digest(tensors, description):
-        raise ModelFileError("it is damaged: it does not hold what was written")
-    return description, tensors
-
-
-def _digest(tensors: Tensors, description: dict[str, Any]) -> str:
-    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
-    for name in sorted(tensors):
-        digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode())
-        digest.update(tensors[name].tobytes())
-    return digest.hexdigest()
 
 
 def _assemble(description: dict[str, Any], tensors: Tensors) -> Model:
@@ -150,35 +117,64 @@ def _assemble(description: dict[str, Any], tensors: Tensors) -> Model:
             "normalisation": [float(offset), float(scale)],
             "class_names": [*class_names],
             "recipe": dict(recipe),
+            "temperature": float(temperature),
+            "novelty": [float(), float(), float(), float(), float()] as numbers,
         } if (
             all(type(size) is int and size > 0 for size in sizes)
             and (sizes[:1], sizes[-1:]) == ([PIXELS], [len(class_names)])
             and activation in ACTIVATIONS
             and output in OUTPUTS
-            and np.isfinite([offset, scale]).all()
+            and np.isfinite([offset, scale, temperature, *numbers]).all()
+            and temperature > 0
             and all(isinstance(name, str) and name.isprintable() for name in class_names)
         ):
             pass
         case _:
             raise ModelFileError(f"it describes a model that this version does not know: {str(description)[:200]}")
     # Compared before anything is made of a size that only the description gives.
+    classes = len(class_names)
+    shapes = {name: (shape, dtype) for name, shape in _shapes(sizes, bias=bias).items()}
+    shapes |= {name: (shape, "float32") for name, shape in _novelty_shapes(classes).items()}
+    if {name: values.shape for name, values in tensors.items()} != {name: shape for name, (shape, _) in shapes.items()}:
+        raise ModelFileError(f"its weights are not those of a network of {'-'.join(map(str, sizes))} units")
+    if not all(values.dtype == shapes[name][1] and np.isfinite(values).all() for name, values in tensors.items()):
+        raise ModelFileError(f"its weights should all be finite and {dtype}, those of its novelty float32")
+    network = Network(sizes, ACTIVATIONS[activation], OUTPUTS[output], bias=bias, dtype=dtype)
+    new = novelty_network(classes)
+    for name, part in (_named(network) | _named(new, _NOVELTY)).items():
+        part[:] = tensors[name]
+    means, axes, rest = (tensors[f"{_NOVELTY}{part}"] for part in ("means", "axes", "rest"))
+    inner_offset, inner_scale, unknown, distance, constant = numbers
+    novelty = Novelty(new, inner_offset, inner_scale, means, axes, rest, (unknown, distance, constant))
+    normalisation = Normalisation(np.array(offset), np.array(scale))
+    return Model(network, normalisation, class_names, recipe, temperature, novelty)
+
+
+def _shapes(sizes: Sequence[int], *, bias: bool, prefix: str = "") -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the weights of all layers by the names that the file uses."""
     shapes: dict[str, tuple[int, ...]] = {
-        f"weights.{layer}": shape for layer, shape in enumerate(itertools.pairwise(sizes))
+        f"{prefix}weights.{layer}": shape for layer, shape in enumerate(itertools.pairwise(sizes))
     }
     if bias:
-        shapes |= {f"biases.{layer}": (fan_out,) for layer, fan_out in enumerate(sizes[1:])}
-    if {name: values.shape for name, values in tensors.items()} != shapes:
-        raise ModelFileError(f"its weights are not those of a network of {'-'.join(map(str, sizes))} units")
-    if not all(values.dtype == dtype and np.isfinite(values).all() for values in tensors.values()):
-        raise ModelFileError(f"its weights should all be finite and {dtype}")
-    network = Network(sizes, ACTIVATIONS[activation], OUTPUTS[output], bias=bias, dtype=dtype)
-    for name, part in _named(network).items():
-        part[:] = tensors[name]
-    return Model(network, Normalisation(np.array(offset), np.array(scale)), class_names, recipe)
+        shapes |= {f"{prefix}biases.{layer}": (fan_out,) for layer, fan_out in enumerate(sizes[1:])}
+    return shapes
 
 
-def _named(network: Network) -> Tensors:
-    """Return the weights of all layers by the names that the file uses."""
-    return {f"weights.{layer}": values for layer, values in enumerate(network.weights)} | {
-        f"biases.{layer}": values for layer, values in enumerate(network.biases)
+def _novelty_shapes(classes: int) -> dict[str, tuple[int, ...]]:
+    return _shapes((FEATURES, HIDDEN, classes), bias=True, prefix=_NOVELTY) | {
+        f"{_NOVELTY}means": (classes, FEATURES),
+        f"{_NOVELTY}axes": (classes, axes_for(classes), FEATURES),
+        f"{_NOVELTY}rest": (classes,),
     }
+
+
+def _named(network: Network, prefix: str = "") -> Tensors:
+    """Return the weights of all layers by the names that the file uses."""
+    return {f"{prefix}weights.{layer}": values for layer, values in enumerate(network.weights)} | {
+        f"{prefix}biases.{layer}": values for layer, values in enumerate(network.biases)
+    }
+
+
+def _named_novelty(novelty: Novelty) -> Tensors:
+    gaussians = {f"{_NOVELTY}{part}": getattr(novelty, part) for part in ("means", "axes", "rest")}
+    return _named(novelty.network, _NOVELTY) | gaussians

@@ -6,6 +6,7 @@ there are none, a sixth of the images is split off.
 """
 
 import csv
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,13 +15,15 @@ from typing import NamedTuple
 import numpy as np
 
 from mnist.data.arrays import ByteArray
-from mnist.data.dataset import PIXELS, SIDE, Dataset, DatasetError, stratified_split
-from mnist.data.idx import parse_idx
-from mnist.data.published import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from mnist.data.dataset import CLASS_NAMES, PIXELS, SIDE, Dataset, DatasetError, stratified_split
+from mnist.data.idx import IdxError, encode_idx, parse_idx
+from mnist.data.published import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, owner_of
 from mnist.errors import MnistError
+from mnist.files import encode_json, load_json, save, sha256_of
 from mnist.reading.ink import read_digit
 from mnist.reading.picture import read_grey
 
+_FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 _MOST_CLASSES = 100
 _TEST_SHARE = 6
 # The same test images whatever the recipe's seed, so that figures of different seeds can be compared.
@@ -32,6 +35,53 @@ class _Part(NamedTuple):
 
     images: ByteArray
     names: list[str]
+
+
+def import_own(folder: Path, raw: Path) -> str:
+    """Write the data of a folder to `raw` as if they had been downloaded, and say what they are; raises as `read_own`.
+
+    A colleague's clone and DVC's queue have what was imported, and not what it was imported from: it stays.
+    """
+    if [*_digests(raw).values()] == _imported(raw) and not any(folder.glob("*train*")):
+        return f"{folder} holds no data: {raw} stays as it is"
+    train, test = read_own(folder)
+    arrays = (train.images.reshape(-1, SIDE, SIDE), train.labels, test.images.reshape(-1, SIDE, SIDE), test.labels)
+    files = dict(zip(_FILES, map(encode_idx, arrays), strict=True))
+    digests = [hashlib.sha256(data).hexdigest() for data in files.values()]
+    names = encode_json({"class_names": train.class_names, "own": digests})
+    save({raw / name: data for name, data in files.items()} | {raw / CLASS_NAMES: names})
+    return f"{folder}: {len(train):,} training images, {len(test):,} test images of {len(train.class_names)} classes"
+
+
+def reject_foreign(raw: Path, dataset: str, folder: Path) -> None:
+    """Raise MnistError where `raw` holds a whole IDX file that was neither published nor imported from `folder`."""
+    imported = _imported(raw)
+    for name, digest in _digests(raw).items():
+        if digest not in imported and owner_of(digest) is None and _is_idx(raw / name):
+            raise MnistError(
+                f"{raw / name}: is not a file of a published data set, and nothing is written over it. If it is yours, "
+                f"move the four files to {folder} and set data.dataset to own; to have {dataset} again, delete it"
+            )
+
+
+def _digests(raw: Path) -> dict[str, str]:
+    """Return the SHA-256 of each of the four files that is there."""
+    return {name: sha256_of(raw / name) for name in _FILES if (raw / name).is_file()}
+
+
+def _imported(raw: Path) -> list[str]:
+    """Return the SHA-256 of the four files that were imported last, if any were."""
+    names = raw / CLASS_NAMES
+    digests: list[str] = load_json(names).get("own", []) if names.exists() else []
+    return digests
+
+
+def _is_idx(path: Path) -> bool:
+    try:
+        parse_idx(path.read_bytes(), path)
+    except IdxError:
+        return False
+    return True
 
 
 def read_own(folder: Path) -> tuple[Dataset, Dataset]:

@@ -47,17 +47,17 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 """(theta, alpha=, weight_decay=) -> the optimizer."""
 SCHEDULES: dict[str, Callable[[float], float]] = {"cosine": cosine, "linear": linear, "constant": constant}
 
-Purpose: TypeAlias = Literal["split", "weights", "shuffling", "deformation"]
+Purpose: TypeAlias = Literal["split", "weights", "shuffling", "deformation", "novelty"]
 
 # A purpose's number is part of every recorded result: add new ones at the end, never renumber.
-_SPAWN_KEYS: dict[Purpose, int] = {"split": 0, "weights": 1, "shuffling": 2, "deformation": 3}
+_SPAWN_KEYS: dict[Purpose, int] = {"split": 0, "weights": 1, "shuffling": 2, "deformation": 3, "novelty": 4}
 
 
 class DataKeys(Keys):
     """`data:` in params.yaml."""
 
     dataset: Annotated[str, KeyOf({**DATASETS, OWN: None})] = Field(
-        description="mnist: handwritten digits; fashion-mnist: clothes; own: yours, in data/own"
+        description="mnist: handwritten digits; fashion-mnist: clothes; own: your images in data/own"
     )
     validation: Count = Field(ge=0, description="training images held back to measure progress; 0: none")
     normalize: Annotated[str, KeyOf(NORMALIZERS)] = Field(
@@ -69,28 +69,30 @@ class NetworkKeys(Keys):
     """`network:` in params.yaml."""
 
     hidden: list[Annotated[int, Field(ge=1, le=100_000), BeforeValidator(read_number)]] = Field(
-        max_length=100, description="widths of the hidden layers, as many as you like; []: none"
+        max_length=100, description="width of each hidden layer; []: no hidden layer"
     )
-    activation: Annotated[str, KeyOf(ACTIVATIONS)] = Field(description="follows each hidden layer's matrix product")
-    bias: StrictBool = Field(description="true: a bias is added to each matrix product")
+    activation: Annotated[str, KeyOf(ACTIVATIONS)] = Field(description="function that each hidden layer applies")
+    bias: StrictBool = Field(description="true: each layer adds a bias")
     initializer: Annotated[str, KeyOf(INITIALIZERS)] = Field(
-        description="variance of the first weights: he_normal: 2 / fan-in; lecun_normal: 1 / fan-in; standard_normal: 1"
+        description="variance of initial weights: he_normal: 2 / fan-in; lecun_normal: 1 / fan-in; standard_normal: 1"
     )
     dtype: Literal["float32", "float64"] = Field(description="precision of all arithmetic")
 
 
 class DeformationKeys(Keys):
-    """`deformation:` in params.yaml: how far each training image is deformed, anew in each epoch."""
+    """`deformation:` in params.yaml: how far each epoch deforms each training image."""
 
-    rotation: Number = Field(ge=0, le=180, description="turned by up to so many degrees; 0: off")
-    scaling: Number = Field(ge=0, lt=1, description="height and width changed by up to this fraction; 0: off")
-    shear: Number = Field(ge=0, le=1, description="slanted sideways by up to this part of its height; 0: off")
-    shift: Number = Field(ge=0, le=28, description="moved by up to so many pixels in each direction; 0: off")
+    rotation: Number = Field(ge=0, le=180, description="largest rotation, in degrees; 0: off")
+    scaling: Number = Field(ge=0, lt=1, description="largest change of height and width, as a fraction; 0: off")
+    shear: Number = Field(ge=0, le=1, description="largest sideways slant, as a fraction of the height; 0: off")
+    shift: Number = Field(ge=0, le=28, description="largest shift per direction, in pixels; 0: off")
     elastic: Number = Field(
-        ge=0, le=28, description="warped: standard deviation in pixels of each point's move, in each direction; 0: off"
+        ge=0, le=28, description="warping: standard deviation of each point's shift per direction, in pixels; 0: off"
     )
-    smoothness: Number = Field(gt=0, le=28, description="over how many pixels neighbouring points are warped alike")
-    fading: Number = Field(ge=0, le=1, description="the part of all deformation that is gone at the end; 0: none")
+    smoothness: Number = Field(gt=0, le=28, description="distance over which points shift alike, in pixels")
+    fading: Number = Field(
+        ge=0, le=1, description="fraction of all deformations that is gone at the end of training; 0: none"
+    )
 
 
 class Recipe(CheckedFile):
@@ -101,30 +103,30 @@ class Recipe(CheckedFile):
 
     model_config = ConfigDict(title="Hyperparameters of the MNIST pipeline")
 
-    seed: Count = Field(ge=0, lt=2**63, description="every random choice follows from this number")
+    seed: Count = Field(ge=0, lt=2**63, description="all random choices start from this number")
     eta: Number = Field(gt=0, description="learning rate")
-    alpha: Number = Field(ge=0, lt=1, description="momentum: how much of the last update goes into the next; 0: none")
+    alpha: Number = Field(ge=0, lt=1, description="momentum: fraction of the last update in the next one; 0: none")
     epochs: Count = Field(ge=1, le=1_000_000, description="passes over the training images")
     batch_size: Count = Field(ge=1, description="images in one update")
-    shards: Count = Field(ge=1, le=64, description="parts of a batch, each of which a process of its own can train on")
+    shards: Count = Field(ge=1, le=64, description="parts of each batch; one process for each can train on them")
     optimizer: Annotated[str, KeyOf(OPTIMIZERS)] = Field(description="how a gradient changes the weights")
-    schedule: Annotated[str, KeyOf(SCHEDULES)] = Field(description="how eta falls to 0; constant: not at all")
+    schedule: Annotated[str, KeyOf(SCHEDULES)] = Field(description="how eta decreases to 0; constant: it does not")
     weight_decay: Number = Field(
-        ge=0, le=1, description="the part of each weight and bias that an update takes off, times eta; 0: none"
+        ge=0, le=1, description="each update reduces all weights and biases by eta times this fraction; 0: none"
     )
-    loss: Annotated[str, KeyOf(LOSSES)] = Field(description="what training minimises")
+    loss: Annotated[str, KeyOf(LOSSES)] = Field(description="the function that training minimises")
     reduction: Annotated[str, KeyOf(REDUCTIONS)] = Field(
-        description="eta multiplies the mean or the sum of the gradients of a batch"
+        description="an update uses the mean or the sum of the gradients of a batch"
     )
     negligible: Number = Field(
-        ge=0, lt=1, description="images without an error above this are left out of the gradient; 0: none"
+        ge=0, lt=1, description="training skips images without an output error above this; 0: it skips none"
     )
     order: Annotated[str, KeyOf(ORDERS)] = Field(
-        description="shuffled: anew for each epoch; file: as in the file, without a partial last batch"
+        description="shuffled: a new order in each epoch; file: the order of the file, without a partial last batch"
     )
-    data: DataKeys = Field(description="what the network learns from")
+    data: DataKeys = Field(description="the images that the network learns from")
     network: NetworkKeys = Field(description="784 pixels - hidden layers - one output for each class")
-    deformation: DeformationKeys = Field(description="how far each training image is deformed, anew in each epoch")
+    deformation: DeformationKeys = Field(description="how far each epoch deforms each training image")
 
     @classmethod
     def load_overlay(cls, path: Path, base: Path = PARAMS) -> Self:

@@ -1,5 +1,16 @@
-// The curves of training, drawn by Vega-Lite; colours come from the style sheet, so that they follow light and dark.
+// The charts of the page, drawn by Vega-Lite; colours come from the style sheet, so that they follow light and dark.
 "use strict";
+
+const CHART_STYLE = {
+  background: null,
+  view: { stroke: null },
+  font: "system-ui, sans-serif",
+  axis: {
+    labelColor: "var(--text)", titleColor: "var(--text)", gridColor: "var(--line)", domainColor: "var(--quiet)",
+    tickColor: "var(--quiet)", labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal",
+  },
+  legend: { labelColor: "var(--text)", labelFontSize: 13 },
+};
 
 function curves(history, figure, format) {
   const values = history.flatMap((row) => ["train", "validation"]
@@ -39,22 +50,52 @@ function curves(history, figure, format) {
         encoding: { x, y, color, opacity: { condition: { ...nearest, value: 1 }, value: 0 } },
       },
     ],
-    config: {
-      background: null,
-      view: { stroke: null },
-      font: "system-ui, sans-serif",
-      axis: {
-        labelColor: "var(--text)", titleColor: "var(--text)", gridColor: "var(--line)", domainColor: "var(--quiet)",
-        tickColor: "var(--quiet)", labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal",
-      },
-      legend: { labelColor: "var(--text)", labelFontSize: 13 },
-    },
+    config: CHART_STYLE,
   };
 }
 
-function drawCurves(element, history, figure, format) {
+// For each bin of confidence a dot, before and after the temperature; the diagonal is where both agree.
+function reliability(bins) {
+  const values = bins.map((bin) => ({ ...bin, set: bin.calibrated ? "after the temperature" : "before" }));
+  const scale = { domain: [0, 1] };
+  const x = { field: "confidence", type: "quantitative", title: "confidence", scale, axis: { format: "~%", tickCount: 5 } };
+  const y = { field: "accuracy", type: "quantitative", title: "accuracy", scale, axis: { format: "~%", tickCount: 5 } };
+  const color = {
+    field: "set",
+    scale: { domain: ["before", "after the temperature"], range: ["var(--training)", "var(--validation)"] },
+    legend: { orient: "top", title: null },
+  };
+  return {
+    width: "container",
+    height: 260,
+    data: { values },
+    description: "accuracy by confidence: a dot for each of up to 15 intervals of confidence, before and after the temperature",
+    layer: [
+      {
+        data: { values: [{ confidence: 0, accuracy: 0 }, { confidence: 1, accuracy: 1 }] },
+        mark: { type: "line", color: "var(--quiet)", strokeDash: [4, 4] },
+        encoding: { x, y },
+      },
+      {
+        mark: { type: "point", filled: true, opacity: 0.8 },
+        encoding: {
+          x, y, color,
+          size: { field: "images", type: "quantitative", scale: { type: "log", range: [20, 300] }, legend: null },
+          tooltip: [
+            { field: "confidence", type: "quantitative", format: ".1%" },
+            { field: "accuracy", type: "quantitative", format: ".1%" },
+            { field: "images", type: "quantitative", format: "," },
+          ],
+        },
+      },
+    ],
+    config: CHART_STYLE,
+  };
+}
+
+function drawChart(element, specification) {
   // `ast`: expressions are interpreted; the page forbids code that is made from text.
-  return vegaEmbed(element, curves(history, figure, format), {
+  return vegaEmbed(element, specification, {
     mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false,
     tooltip: { disableDefaultStyle: true, theme: "page" },
   });

@@ -22,6 +22,7 @@ class Network {
     this.output = data.output === "softmax" ? softmax : (z) => z.map(ACTIVATIONS[data.output].value);
     this.offset = data.offset;
     this.scale = data.scale;
+    this.temperature = data.temperature;
     this.layers = data.weights.map((weights, index) => ({
       inputs: data.sizes[index],
       outputs: data.sizes[index + 1],
@@ -35,6 +36,11 @@ class Network {
     return this.output(this.forward(pixels).at(-1));
   }
 
+  // The calibrated probability of each class for 784 pixels 0..255, as in mnist/calibration.py.
+  probabilities(pixels) {
+    return softmax(this.forward(pixels).at(-1).map((value) => value / this.temperature));
+  }
+
   // The normalised pixels, the activations of the hidden layers, and the last layer's pre-activation `z`.
   forward(pixels) {
     const activations = [Float64Array.from(pixels, (pixel) => (pixel - this.offset) * this.scale)];
@@ -42,6 +48,7 @@ class Network {
       const a = activations.at(-1);
       const z = Float64Array.from(biases);
       for (let i = 0; i < inputs; i++) {
+        if (a[i] === 0) continue; // as are paper and half of the relu units
         for (let j = 0; j < outputs; j++) z[j] += a[i] * weights[i * outputs + j];
       }
       activations.push(activations.length < this.layers.length ? z.map(this.activation.value) : z);
@@ -49,13 +56,18 @@ class Network {
     return activations;
   }
 
-  // How much each pixel's ink speaks for a digit, or, below 0, against it: its part in the digit's z, compared with the
-  // mean z of all, if the network were as steep everywhere as it is here (input times gradient).
-  contributions(pixels, digit) {
+  // How much each pixel's ink speaks for a digit rather than for its rival: its part in z of the one less z of the
+  // other, if the network were as steep everywhere as it is here (input times gradient).
+  contributions(pixels, digit, rival) {
+    return this.gradient(pixels, digit, rival).map((slope, index) => slope * pixels[index]);
+  }
+
+  // How steeply z of a digit less z of its rival rises with each pixel 0..255.
+  gradient(pixels, digit, rival) {
     const activations = this.forward(pixels);
-    const classes = this.layers.at(-1).outputs;
-    let delta = new Float64Array(classes).fill(-1 / classes);
+    let delta = new Float64Array(this.layers.at(-1).outputs);
     delta[digit] += 1;
+    delta[rival] -= 1;
     for (let index = this.layers.length - 1; index >= 0; index--) {
       const { inputs, outputs, weights } = this.layers[index];
       const back = new Float64Array(inputs);
@@ -65,15 +77,20 @@ class Network {
       }
       delta = back;
     }
-    return delta.map((gradient, index) => gradient * pixels[index] * this.scale);
+    return delta.map((slope) => slope * this.scale);
   }
 }
 
-// From base64 to bytes, and to the 32-bit floats in them.
+// From base64 to bytes, to 32-bit floats, and, where Python compressed bytes with zlib, to these.
 function bytes(text) {
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
 
 function floats(text) {
   return new Float32Array(bytes(text).buffer);
+}
+
+function decompress(text) {
+  const stream = new Blob([bytes(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Response(stream).arrayBuffer().then((buffer) => new Uint8Array(buffer));
 }

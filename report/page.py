@@ -7,6 +7,8 @@ import base64
 import hashlib
 import json
 import math
+import re
+import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,18 +19,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist.checked import flatten
+from mnist.data.arrays import ByteArray
+from mnist.data.dataset import Dataset
 from mnist.examples import worst_mistakes
 from mnist.model import Model
+from mnist.nn.network import Network
+from mnist.novelty import Novelty
 from mnist.recipe import Recipe
-from report.sheets import scale
+from report.sheets import draw_strip, scale
 
 _FOLDER = Path(__file__).parent
-_SCRIPTS = ("drawing.js", "network.js", "charts.js", "page.js")
+_SCRIPTS = ("drawing.js", "network.js", "novelty.js", "answer.js", "why.js", "pad.js", "charts.js", "page.js")
 
 # With a larger network the page would exceed 5 MB.
 _MOST_WEIGHTS = 600_000
 _SHOWN_UNITS = 100
 _SHOWN_MISTAKES = 24
+# The activation of a unit that learnt nothing varies less than this part of the median unit's.
+_LEAST_VARIATION = 0.05
+_RED, _BLUE, _BLACK = (214, 40, 40), (40, 100, 214), (0, 0, 0)
+_CURVE_WIDTH, _CURVE_HEIGHT = 540, 290
 _SETS = {"test": "test", "validation": "validation", "train": "training"}
 
 
@@ -39,9 +49,11 @@ class Results:
     model: Model
     scores: dict[str, Any]  # metrics/scores.json
     history: list[dict[str, float]]  # a row an epoch, by the names of `mnist.nn.training.Epoch`
+    reliability: list[dict[str, float]]  # a row a bin, by the names of `mnist.calibration.Bin`
     predictions: list[dict[str, str]]  # a row a test image: the names of its "actual" and its "predicted" class
     examples: NDArray[np.void]  # test images to show, of type EXAMPLE
-    training_digits: bytes | None  # a PNG of deformed training digits; None where training does not deform them
+    prototypes: Dataset  # training images to compare a digit with
+    training_digits: ByteArray | None  # (60, 784), ten versions of each of six; None where training deforms none
     baseline: dict[str, Any]  # the run to compare with: its "parameters" and "metrics"
 
 
@@ -57,7 +69,7 @@ def render(results: Results, chart_scripts: str) -> bytes:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["digest"] = _digest
+    environment.filters |= {"digest": _digest, "headings": _find_headings}
     own_scripts = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     # A script must not contain `</script>`; in strings and patterns `<\/script>` is the same.
     scripts = [text.replace("</script", "<\\/script") for text in (chart_scripts, own_scripts)]
@@ -74,7 +86,12 @@ def render(results: Results, chart_scripts: str) -> bytes:
 
 def _digest(text: str) -> str:
     """Return the name that a Content-Security-Policy has for a script or a style sheet."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    return f"'sha256-{_base64(hashlib.sha256(text.encode()).digest())}'"
+
+
+def _find_headings(sections: str) -> list[tuple[str, str]]:
+    """Return the id and the text of each h2, for the table of contents."""
+    return re.findall(r'<h2 id="([^"]*)"[^>]*>([^<]*)</h2>', sections)
 
 
 def _describe_results(results: Results) -> dict[str, Any]:
@@ -84,14 +101,24 @@ def _describe_results(results: Results) -> dict[str, Any]:
     confusion = np.array([[counts[actual, predicted] for predicted in names] for actual in names])
     mistakes = confusion - np.diag(np.diagonal(confusion))
     recipe, fields = flatten(model.recipe), Recipe.fields()
+    weights = scale(model.network.weights[0][:, :_SHOWN_UNITS])
+    idle = _find_idle_units(model, results.examples["image"])[:_SHOWN_UNITS]
+    shown_mistakes = worst_mistakes(results.examples, _SHOWN_MISTAKES)
+    digits = results.training_digits
     return {
         "things": "digits" if all(name.isdecimal() for name in names) else "images",
         "names": names,
         "network": model.network,
-        "shown_units": min(_SHOWN_UNITS, model.network.sizes[1]),
+        "units": (np.flatnonzero(~idle).tolist(), np.flatnonzero(idle).tolist()),
+        "shown_units": len(weights),
+        "unit_strip": _base64(draw_strip(weights, _RED, _BLUE)),
+        "mistake_strip": len(shown_mistakes) and _base64(draw_strip(shown_mistakes["image"] / 255, _BLACK)),
+        "shown_mistakes": shown_mistakes[["actual", "predicted", "output", "output_of_actual"]].tolist(),
         "images": len(results.predictions),
         "mistakes": int(mistakes.sum()),
         "accuracy": test["accuracy"],
+        "temperature": model.temperature,
+        **{name: test[name] for name in ("calibration_error", "calibration_error_before", "looks_unknown")},
         "interval": _interval(test["accuracy"], len(results.predictions)),
         "confusion": np.stack([confusion, _levels(mistakes)], axis=-1).tolist(),
         "classes": list(
@@ -100,11 +127,38 @@ def _describe_results(results: Results) -> dict[str, Any]:
         "scores": {_SETS[name]: score for name, score in results.scores.items()},
         "history": results.history,
         "validated": not math.isnan(results.history[-1]["validation_loss"]),
-        "training_digits": results.training_digits and base64.b64encode(results.training_digits).decode(),
+        "curves": {figure: _trace(results.history, figure) for figure in ("loss", "accuracy")},
+        "training_digits": None if digits is None else len(digits),
+        "training_strip": None if digits is None else _base64(draw_strip(digits / 255, _BLACK)),
         "recipe": [
             (key, _as_written(recipe[key]), fields[key].description if key in fields else "") for key in _keys(recipe)
         ],
     }
+
+
+def _find_idle_units(model: Model, pixels: ByteArray) -> NDArray[np.bool_]:
+    """Return which units (units,) of the first layer hardly tell one of these images, (images, 784), from another.
+
+    Such a unit learns nothing: without a change of its activation, no gradient depends on the image.
+    """
+    images = model.normalisation(pixels, np.empty(pixels.shape, model.network.theta.dtype))
+    variation = model.network.forward(images)[1].std(axis=0)
+    idle: NDArray[np.bool_] = variation < _LEAST_VARIATION * np.median(variation)
+    return idle
+
+
+def _trace(history: list[dict[str, float]], figure: str) -> dict[str, Any]:
+    """Return a curve for each set, as the points of an SVG, and the values at the top and at the bottom."""
+    curves = {"training": [row[f"train_{figure}"] for row in history]}
+    if not math.isnan(history[-1]["validation_loss"]):
+        curves["validation"] = [row[f"validation_{figure}"] for row in history]
+    top, bottom = max(map(max, curves.values())), min(map(min, curves.values()))
+    width, height = _CURVE_WIDTH / max(1, len(history) - 1), _CURVE_HEIGHT / ((top - bottom) or 1)
+    points = {
+        name: " ".join(f"{width * index:.0f},{height * (top - value):.0f}" for index, value in enumerate(values))
+        for name, values in curves.items()
+    }
+    return {"points": points, "top": top, "bottom": bottom}
 
 
 def _interval(accuracy: float, images: int) -> tuple[float, float]:
@@ -134,18 +188,23 @@ def _compare(results: Results) -> dict[str, Any]:
         {key: figure for key, figure in flatten(table).items() if isinstance(figure, float)}
         for table in (metrics, results.scores)
     )
+    figures = [
+        (f"{label} {figure}", figure, old.get(f"{name}.{figure}"), new.get(f"{name}.{figure}"))
+        for name, label in _SETS.items()
+        for figure in ("accuracy", "loss")
+        if f"{name}.{figure}" in old | new
+    ]
     return {
-        "is_baseline": (before, old) == (now, new),
+        "figures": figures,
+        # To the digits that the page shows: the last bits of a loss differ between machines.
+        "same_figures": all(
+            before is not None and after is not None and round(after - before, 4) == 0
+            for _, _, before, after in figures
+        ),
         "changed_parameters": [
             (key, _as_written(before.get(key, "-")), _as_written(now.get(key, "-")))
             for key in _keys(before | now)
             if before.get(key) != now.get(key)
-        ],
-        "figures": [
-            (f"{label} {figure}", figure, old.get(f"{name}.{figure}"), new.get(f"{name}.{figure}"))
-            for name, label in _SETS.items()
-            for figure in ("accuracy", "loss")
-            if f"{name}.{figure}" in old | new
         ],
     }
 
@@ -166,32 +225,54 @@ def _collect_data(results: Results) -> dict[str, Any]:
     network, examples = results.model.network, results.examples
     return {
         "network": encode_network(results.model) if network.theta.size <= _MOST_WEIGHTS else None,
+        "novelty": encode_novelty(results.model.novelty),
         "examples": {
-            "images": _base64(examples["image"], "u1"),
+            "images": _encode(examples["image"], "u1"),
             **{name: examples[name].tolist() for name in examples.dtype.names or () if name != "image"},
         },
+        "prototypes": {
+            "images": _base64(zlib.compress(results.prototypes.images.tobytes(), 9)),
+            "labels": results.prototypes.labels.tolist(),
+        },
         "mistakes": worst_mistakes(examples, _SHOWN_MISTAKES)["number"].tolist(),
-        "firstLayer": _base64(np.round(127 * scale(network.weights[0][:, :_SHOWN_UNITS])), "i1"),
+        # Six digits are more than a chart shows, and half as many bytes.
         "history": [
-            {key: None if math.isnan(value) else value for key, value in row.items()} for row in results.history
+            {key: None if math.isnan(value) else float(f"{value:.6g}") for key, value in row.items()}
+            for row in results.history
         ],
+        "reliability": results.reliability,
         "names": results.model.class_names,
     }
 
 
 def encode_network(model: Model) -> dict[str, Any]:
     """Return a model for network.js, which computes for a single image what `Model` does."""
-    network, normalisation = model.network, model.normalisation
+    offset, scale = float(model.normalisation.offset), float(model.normalisation.scale)
+    return _encode_layers(model.network, offset, scale) | {"temperature": model.temperature}
+
+
+def encode_novelty(novelty: Novelty) -> dict[str, Any]:
+    """Return a score for novelty.js, which computes for a single image what `Novelty` does."""
+    arrays = {name: _encode(getattr(novelty, name), "<f4") for name in ("means", "axes", "rest")}
+    network = _encode_layers(novelty.network, novelty.offset, novelty.scale)
+    return arrays | {"network": network, "mixture": novelty.mixture}
+
+
+def _encode_layers(network: Network, offset: float, scale: float) -> dict[str, Any]:
     return {
         "activation": network.activation.name,
         "output": network.output.name,
-        "offset": float(normalisation.offset),
-        "scale": float(normalisation.scale),
+        "offset": offset,
+        "scale": scale,
         "sizes": network.sizes,
-        "weights": [_base64(weights, "<f4") for weights in network.weights],
-        "biases": [_base64(biases, "<f4") for biases in network.biases],
+        "weights": [_encode(weights, "<f4") for weights in network.weights],
+        "biases": [_encode(biases, "<f4") for biases in network.biases],
     }
 
 
-def _base64(values: NDArray[Any], dtype: str) -> str:
-    return base64.b64encode(np.ascontiguousarray(values, dtype).tobytes()).decode()
+def _encode(values: NDArray[Any], dtype: str) -> str:
+    return _base64(np.ascontiguousarray(values, dtype).tobytes())
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

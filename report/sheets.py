@@ -3,31 +3,53 @@
 import io
 import math
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mnist.data.arrays import ByteArray, FloatArray
+from mnist.data.arrays import ByteArray
 from mnist.data.dataset import SIDE
+from mnist.nn.arrays import FloatArray
+
+Colour: TypeAlias = tuple[int, int, int]
+"""Red, green and blue, 0..255."""
 
 _GAP = 4
 _TILE = 3 * SIDE
 _CAPTION_HEIGHT = 20
+_TITLE_HEIGHT = 34
 _PAPER, _INK = (255, 255, 255), (40, 40, 40)
+_LEVELS = 15
 
 
-def draw_digits(images: ByteArray, captions: Sequence[str], columns: int) -> bytes:
-    """Return the PNG of `images` (n, 784), black on white, each with a caption under it."""
+def draw_digits(images: ByteArray, columns: int, title: str, captions: Sequence[str] = ()) -> bytes:
+    """Return the PNG of `images` (n, 784), black on white, under a title, each with its caption if there are any."""
     tiles = 255 - images.reshape(-1, SIDE, SIDE, 1).repeat(3, axis=3)
-    return _draw_sheet(tiles, captions, columns, _CAPTION_HEIGHT)
+    return _draw_sheet(tiles, columns, title, captions)
 
 
-def draw_weights(weights: FloatArray, columns: int) -> bytes:
+def draw_weights(weights: FloatArray, columns: int, title: str) -> bytes:
     """Return the PNG of the weights (784, units) of a first layer: red above 0, blue below, white 0; see `scale`."""
     strength = scale(weights).reshape(-1, SIDE, SIDE, 1)
     fading = np.where(strength > 0, np.array([0.2, 1, 1]), np.array([1, 0.7, 0.1]))
     tiles = (255 * (1 - np.abs(strength) * fading)).astype(np.uint8)
-    return _draw_sheet(tiles, [""] * len(tiles), columns, caption_height=0)
+    return _draw_sheet(tiles, columns, title)
+
+
+def draw_strip(strengths: FloatArray, above: Colour, below: Colour = (0, 0, 0)) -> bytes:
+    """Return the PNG of pictures (n, 784) of -1..1, one below the other, a pixel for each value.
+
+    Values of 1 have the colour `above`, those of -1 the colour `below`. The nearer a value is to 0, the more the paper
+    shows through, be it light or dark. Few levels make a small file, and people see no more.
+    """
+    levels = np.round(_LEVELS * strengths).astype(np.int64)
+    strip = Image.fromarray((levels + _LEVELS).astype(np.uint8).reshape(-1, SIDE))
+    strip.putpalette([*below * _LEVELS, *above * (_LEVELS + 1)])
+    opacity = [round(255 * abs(level) / _LEVELS) for level in range(-_LEVELS, _LEVELS + 1)]
+    file = io.BytesIO()
+    strip.save(file, "PNG", optimize=True, transparency=bytes(opacity))
+    return file.getvalue()
 
 
 def scale(weights: FloatArray) -> FloatArray:
@@ -36,17 +58,19 @@ def scale(weights: FloatArray) -> FloatArray:
     return (weights / np.where(strongest == 0, 1, strongest)).T
 
 
-def _draw_sheet(tiles: ByteArray, captions: Sequence[str], columns: int, caption_height: int) -> bytes:
-    """Lay out tiles (n, 28, 28, 3) in rows."""
-    font = ImageFont.load_default(14)
+def _draw_sheet(tiles: ByteArray, columns: int, title: str, captions: Sequence[str] = ()) -> bytes:
+    """Lay out tiles (n, 28, 28, 3) in rows under a title."""
+    font, title_font = ImageFont.load_default(14), ImageFont.load_default(18)
     # A column is as wide as its widest caption: names of clothes are wider than their pictures.
     inner = max(_TILE, *(math.ceil(font.getlength(caption)) + _GAP for caption in captions), 0)
-    width, height = inner + _GAP, _TILE + caption_height + _GAP
+    width, height = inner + _GAP, _TILE + (_CAPTION_HEIGHT if captions else 0) + _GAP
     rows = max(1, -(-len(tiles) // columns))
-    sheet = Image.new("RGB", (columns * width + _GAP, rows * height + _GAP), _PAPER)
+    whole_width = max(columns * width, math.ceil(title_font.getlength(title)) + _GAP) + _GAP
+    sheet = Image.new("RGB", (whole_width, _TITLE_HEIGHT + rows * height + _GAP), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    for index, (tile, caption) in enumerate(zip(tiles, captions, strict=True)):
-        x, y = index % columns * width + _GAP, index // columns * height + _GAP
+    draw.text((_GAP, _GAP), title, _INK, title_font)
+    for index, (tile, caption) in enumerate(zip(tiles, captions or [""] * len(tiles), strict=True)):
+        x, y = index % columns * width + _GAP, index // columns * height + _TITLE_HEIGHT + _GAP
         picture = Image.fromarray(tile).resize((_TILE, _TILE), Image.Resampling.NEAREST)
         sheet.paste(picture, (x + (inner - _TILE) // 2, y))
         draw.text((x + inner // 2, y + _TILE), caption, _INK, font, anchor="ma")

@@ -2,13 +2,17 @@
 
 from typing import Any
 
+import numpy as np
+
+from mnist.answer import KNOWN
+from mnist.calibration import Bin, calibration_error, probabilities, reliability
 from mnist.data.batches import PIECE, batches_of
 from mnist.data.dataset import load_prepared, read_raw
 from mnist.data.published import TEST_IMAGES, TEST_LABELS, check_dataset
 from mnist.examples import choose_examples
 from mnist.files import encode_array, encode_csv, encode_json, save
 from mnist.fingerprint import blas_threads
-from mnist.model import load_model
+from mnist.model import load_model, pre_activation
 from mnist.nn.metrics import confusion_matrix, precision_and_recall, score
 from mnist.recipe import LOSSES, Recipe
 from stages.pipeline import RAW, Workspace, run
@@ -32,7 +36,9 @@ def evaluate(recipe: Recipe, workspace: Workspace) -> None:
             for name, dataset in datasets.items()
             if len(dataset)
         }
-        outputs = model(test.images)
+        z = pre_activation(network, model.normalisation, test.images)
+        flagged = float(np.mean(model.novelty(test.images) > KNOWN))
+    outputs = network.output(z.copy())
     predictions = outputs.argmax(axis=1)
     precision, recall = precision_and_recall(confusion_matrix(test.labels, predictions, len(model.class_names)))
     names = model.class_names
@@ -41,12 +47,24 @@ def evaluate(recipe: Recipe, workspace: Workspace) -> None:
         name: {"loss": score.loss, "accuracy": score.accuracy} for name, score in scores.items()
     }
     # Lists, a figure for each class: DVC leaves them out of its tables, where twenty more columns would hide the rest.
+    bins = {
+        calibrated: reliability(
+            probabilities(z, temperature).max(axis=1), predictions == test.labels, calibrated=calibrated
+        )
+        for calibrated, temperature in ((False, 1.0), (True, model.temperature))
+    }
+    metrics["test"] |= {
+        "calibration_error": calibration_error(bins[True]),
+        "calibration_error_before": calibration_error(bins[False]),
+        "looks_unknown": flagged,
+    }
     metrics["test"] |= {"classes": names, "precision": precision.tolist(), "recall": recall.tolist()}
     pairs = [(names[actual], names[predicted]) for actual, predicted in zip(test.labels, predictions, strict=True)]
     save(
         {
             workspace.scores: encode_json(metrics),
             workspace.predictions: encode_csv(("actual", "predicted"), pairs),
+            workspace.reliability: encode_csv(Bin._fields, bins[False] + bins[True]),
             workspace.examples: encode_array(choose_examples(outputs, test, EXAMPLES)),
         }
     )

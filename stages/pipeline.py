@@ -35,6 +35,7 @@ class Workspace:
         self.plots = root / "plots"
         self.history = root / "plots/history.csv"
         self.predictions = root / "plots/predictions.csv"
+        self.reliability = root / "plots/reliability.csv"
         self.examples = root / "plots/examples.npy"
         self.chart_scripts = root / "plots/vega.js"
         self.report = root / "reports/index.html"

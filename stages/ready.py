@@ -6,10 +6,7 @@ DVC truncates dvc.lock and then writes it; every command of DVC fails on half of
 import subprocess
 from pathlib import Path
 
-from dvc.exceptions import DvcException
-from dvc.schema import COMPILED_LOCKFILE_SCHEMA
-from dvc.utils import strictyaml
-
+import mnist.progress  # noqa: F401 (says what is wrong where DVC ends with a traceback of tqdm)
 from mnist.errors import MnistError
 from mnist.recipe import Recipe
 from stages.pipeline import Workspace, run
@@ -28,6 +25,10 @@ def ready(_: Recipe, __: Workspace) -> None:
 
 
 def _is_whole() -> bool:
+    from dvc.exceptions import DvcException  # noqa: PLC0415 (after mnist.progress)
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA  # noqa: PLC0415
+    from dvc.utils import strictyaml  # noqa: PLC0415
+
     try:
         strictyaml.load(str(LOCK), COMPILED_LOCKFILE_SCHEMA)
     except DvcException:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from mnist.data.arrays import ByteArray
+from mnist.calibration import Bin
 from mnist.data.dataset import PIXELS, load_prepared
 from mnist.data.deformation import Deformation, deform
 from mnist.errors import MnistError
@@ -14,11 +14,13 @@ from mnist.model import load_model
 from mnist.nn.training import Epoch
 from mnist.recipe import Recipe
 from report.page import Results, render
+from report.prototypes import choose_prototypes
 from report.sheets import draw_digits, draw_weights
 from stages.pipeline import BASELINE, Workspace, run
 
 MISTAKES = 40
 ROWS, COLUMNS = 6, 10
+PROTOTYPES = 500
 
 
 def report(recipe: Recipe, workspace: Workspace, *, save_baseline: bool = False) -> None:
@@ -27,14 +29,19 @@ def report(recipe: Recipe, workspace: Workspace, *, save_baseline: bool = False)
     examples = load_array(workspace.examples, EXAMPLE)
     baseline = {"parameters": model.recipe, "metrics": scores} if save_baseline else load_baseline()
     deformation = Deformation(**recipe.deformation.model_dump())
-    digits = load_prepared(workspace.prepared).training.images[:ROWS]
-    training_digits = draw_training_digits(digits, deformation, recipe.generator("deformation"))
+    training = load_prepared(workspace.prepared).training
+    rng = recipe.generator("deformation")
+    digits = training.images[:ROWS]
+    versions = [digits, *(deform(digits, deformation, rng) for _ in range(COLUMNS - 1))]
+    training_digits = np.stack(versions, axis=1).reshape(-1, PIXELS)
     results = Results(
         model=model,
         scores=scores,
         history=load_numbers(workspace.history, Epoch._fields),
+        reliability=load_numbers(workspace.reliability, Bin._fields),
         predictions=load_csv(workspace.predictions, ("actual", "predicted")),
         examples=examples,
+        prototypes=choose_prototypes(training, max(1, PROTOTYPES // len(training.class_names))),
         training_digits=None if deformation.is_none else training_digits,
         baseline=baseline,
     )
@@ -51,9 +58,15 @@ def report(recipe: Recipe, workspace: Workspace, *, save_baseline: bool = False)
     save(
         {
             workspace.report: page,
-            workspace.plots / "mistakes.png": draw_digits(mistakes["image"], captions, columns=8),
-            workspace.plots / "first_layer.png": draw_weights(model.network.weights[0], COLUMNS),
-            workspace.plots / "training_digits.png": training_digits,
+            workspace.plots / "mistakes.png": draw_digits(
+                mistakes["image"], 8, "The most confident mistakes on test images", captions
+            ),
+            workspace.plots / "first_layer.png": draw_weights(
+                model.network.weights[0], COLUMNS, "Weights of the first layer: red excites a unit, blue inhibits it"
+            ),
+            workspace.plots / "training_digits.png": draw_digits(
+                training_digits, COLUMNS, "Training images: each row begins with the original, deformed versions follow"
+            ),
         }
         | ({BASELINE: encode_json(baseline)} if save_baseline else {})
     )
@@ -66,13 +79,6 @@ def load_baseline() -> dict[str, Any]:
         return load_json(BASELINE)
     except (DamagedFileError, FileNotFoundError) as error:
         raise MnistError(f"{BASELINE}: is missing or damaged; `git checkout {BASELINE}` restores it") from error
-
-
-def draw_training_digits(digits: ByteArray, deformation: Deformation, rng: np.random.Generator) -> bytes:
-    """Draw digits (n, 784), a row each: the original, then deformed versions as training sees them."""
-    versions = [digits, *(deform(digits, deformation, rng) for _ in range(COLUMNS - 1))]
-    captions = ["original", *[""] * (COLUMNS - 1)] * len(digits)
-    return draw_digits(np.stack(versions, axis=1).reshape(-1, PIXELS), captions, COLUMNS)
 
 
 if __name__ == "__main__":

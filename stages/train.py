@@ -1,20 +1,29 @@
-"""Train the network on the training set, and keep the network and the history of its training."""
+"""Train the network on the training set, calibrate it, and keep it with the history of its training."""
 
 import math
 import time
 
-from tqdm import tqdm
+import numpy as np
 
+from mnist.calibration import fit_temperature
 from mnist.checkpoint import Checkpoint, locked
 from mnist.cores import choose_processes
 from mnist.data.batches import Batches, batches_of
-from mnist.data.dataset import load_prepared
+from mnist.data.dataset import Prepared, load_prepared
+from mnist.data.normalisation import Normalisation
 from mnist.files import encode_csv, save
 from mnist.fingerprint import blas_threads, describe_arithmetic, fingerprint
-from mnist.model import Model, encode_model
-from mnist.nn.training import Epoch, Examples, Training
+from mnist.model import Model, encode_model, pre_activation
+from mnist.nn.arrays import Examples
+from mnist.nn.network import Network
+from mnist.nn.training import Epoch, Training
+from mnist.novelty import fit_novelty
+from mnist.progress import tqdm
 from mnist.recipe import Recipe
 from stages.pipeline import Workspace, run
+
+# With fewer images the threshold of what is new would follow from one or two of them.
+LEAST_HELD_OUT = 100
 
 
 def train(recipe: Recipe, workspace: Workspace) -> None:
@@ -27,9 +36,8 @@ def train(recipe: Recipe, workspace: Workspace) -> None:
         checkpoint.restore(training, batches)
         with blas_threads(training.network.largest_product(recipe.batch_size), recipe.shards):
             print(describe_arithmetic(), flush=True)
-            train_with_progress(training, batches, validation, checkpoint)
-        normalisation = batches.normalisation.for_prediction
-        model = Model(training.network, normalisation, prepared.training.class_names, recipe.model_dump())
+            done = train_with_progress(training, batches, validation, checkpoint)
+            model = calibrated(training.network, batches.normalisation.for_prediction, prepared, recipe)
         save(
             {
                 workspace.model: encode_model(model),
@@ -37,12 +45,28 @@ def train(recipe: Recipe, workspace: Workspace) -> None:
             }
         )
         checkpoint.remove()
+    print(done)
+
+
+def calibrated(network: Network, normalisation: Normalisation, prepared: Prepared, recipe: Recipe) -> Model:
+    """Return the model of a trained network: how sure it may be, and what looks new to it, by the validation images.
+
+    With fewer than LEAST_HELD_OUT validation images the training images set the threshold of what is new, although the
+    network has learnt them.
+    """
+    training, validation = prepared.training, prepared.validation
+    z = pre_activation(network, normalisation, validation.images) if len(validation) else np.empty((0, 0))
+    held_out = validation if len(validation) >= LEAST_HELD_OUT else training
+    novelty = fit_novelty(training, held_out.images, recipe.generator("novelty"))
+    temperature = fit_temperature(z, validation.labels)
+    print(f"temperature {temperature:.3f}, fitted to {len(validation):,} validation images")
+    return Model(network, normalisation, training.class_names, recipe.model_dump(), temperature, novelty)
 
 
 def train_with_progress(
     training: Training, batches: Batches, validation: list[Examples], checkpoint: Checkpoint
-) -> None:
-    """Train to the end, with a progress bar, and with checkpoints."""
+) -> str:
+    """Train to the end, with a progress bar and with checkpoints, and return a line about it."""
     start, first, images = time.perf_counter(), len(training.history), len(batches.dataset)
     # disable=None: no bar where nobody looks, as in a log file.
     with tqdm(total=training.epochs * images, unit=" images", unit_scale=True, disable=None) as bar:
@@ -54,7 +78,7 @@ def train_with_progress(
             if complete:
                 checkpoint.save_if_due(training, batches)
     last = training.history[-1]
-    print(f"{last.epoch - first} epochs in {time.perf_counter() - start:.1f} s: {_describe(last)}")
+    return f"{last.epoch - first} epochs in {time.perf_counter() - start:.1f} s: {_describe(last)}"
 
 
 def _describe(epoch: Epoch) -> str:

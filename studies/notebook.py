@@ -14,11 +14,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from mnist.data.arrays import ByteArray, FloatArray
+from mnist.data.arrays import ByteArray
 from mnist.data.normalisation import Normalisation
 from mnist.errors import MnistError, plain_errors
 from mnist.files import load_json, load_numbers
 from mnist.nn.activations import Activation, sigmoid
+from mnist.nn.arrays import FloatArray
 from mnist.nn.losses import Loss, binary_cross_entropy, squared_error
 from mnist.nn.optimizers import SGD
 from mnist.nn.training import Epoch

@@ -17,8 +17,6 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from mnist.checked import RecipeError, read_yaml, shorten
 from mnist.cores import PROCESSES, count_cores
 from mnist.data.published import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
@@ -26,6 +24,7 @@ from mnist.errors import MnistError
 from mnist.files import DamagedFileError, encode_csv, load_json, load_numbers, save
 from mnist.fingerprint import THREAD_VARIABLES, fingerprint
 from mnist.nn.training import Epoch
+from mnist.progress import tqdm
 from mnist.recipe import Recipe
 from stages.evaluate import evaluate
 from stages.pipeline import RAW, Workspace

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from mnist.checked import merge, read_yaml
 from mnist.data.dataset import Dataset
+from mnist.data.edges import FEATURES
 from mnist.data.published import DATASETS, OWN
+from mnist.novelty import Novelty, axes_for, novelty_network
 from mnist.recipe import (
     ACTIVATIONS,
     INITIALIZERS,
@@ -96,6 +98,16 @@ def damaged(data: bytes) -> st.SearchStrategy[bytes]:
         some.map(lambda more: data + more),
         st.builds(lambda at, new: data[:at] + new + data[at + len(new) :], place, some),
     )
+
+
+def some_novelty(classes: int = 10) -> Novelty:
+    """Return a score of random weights, for models whose score does not matter."""
+    rng = np.random.default_rng(0)
+    network = novelty_network(classes)
+    network.theta[:] = rng.normal(0, 0.1, network.theta.size)
+    means = rng.random((classes, FEATURES), np.float32)
+    axes = rng.random((classes, axes_for(classes), FEATURES), np.float32) / 100
+    return Novelty(network, 0.1, 2.0, means, axes, np.full(classes, 3, np.float32), (0.25, 0.1, -1.5))
 
 
 class Trap:

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from mnist import checkpoint
 from mnist.checkpoint import encode_checkpoint, locked, restore_checkpoint
 from mnist.data.batches import Batches, batches_of
-from mnist.model import ModelFileError, decode_sealed, encode_sealed
 from mnist.nn.training import Training
 from mnist.recipe import OPTIMIZERS
+from mnist.sealed import ModelFileError, decode_sealed, encode_sealed
 from tests.helpers import damaged, random_digits, recipe
 
 DEFORMED = {"rotation": 10, "elastic": 1, "shift": 1}

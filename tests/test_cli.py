@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -17,8 +18,7 @@ import pytest
 from PIL import Image
 
 from mnist import cli
-from mnist.cli import main
-from tests.handwriting import ink_of, written
+from studies.handwriting import HANDS, Stroke, Written, ink_of, written
 from tests.helpers import ROOT
 from tests.trained import TrainedProject
 
@@ -71,14 +71,14 @@ def test_each_picture_gets_a_line(mnist: Mnist, three: Path, seven: Path) -> Non
     code, out, err = mnist("predict", three, seven)
     assert (code, err) == (0, "")
     first, second = out.splitlines()
-    assert re.fullmatch(re.escape(f"{three}: 3  (output ") + r"[01]\.\d{3}; next \d: 0\.\d{3}\)", first)
-    assert second.startswith(f"{seven}: 7  ")
+    assert re.fullmatch(re.escape(f"{three}: a 3 (") + r"9\d\.\d%\)", first)
+    assert second.startswith(f"{seven}: a 7 ")
 
 
 def test_a_picture_comes_through_standard_input(mnist: Mnist, three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(three.read_bytes())))
     code, out, _ = mnist("predict", "-")
-    assert (code, out[:6]) == (0, "-: 3  ")
+    assert (code, out[:8]) == (0, "-: a 3 (")
 
 
 def test_json_holds_digit_and_outputs_or_the_error(mnist: Mnist, three: Path, tmp_path: Path) -> None:
@@ -88,14 +88,48 @@ def test_json_holds_digit_and_outputs_or_the_error(mnist: Mnist, three: Path, tm
     assert (good["picture"], good["digit"]) == (str(three), 3)
     assert np.argmax(good["outputs"]) == 3
     assert sum(good["outputs"]) == pytest.approx(1, abs=1e-5)
+    assert sum(good["probabilities"]) == pytest.approx(1, abs=1e-5)
+    assert good["looks_known"] == (good["novelty"] <= 1)
+    assert good["answer"].startswith("a 3 (")
+    (thing,) = good["things"]
+    assert thing == {name: good[name] for name in thing}
     assert bad == {"picture": str(tmp_path / "nothing.png"), "error": "No such file or directory"}
+
+
+def picture(path: Path, *strokes: Stroke) -> Path:
+    """Save strokes, in a box of 1 x 1, as dark ink on light paper."""
+    sheet = Written(0, list(strokes), 0.06, "")
+    Image.fromarray((230 - 200 * ink_of(sheet, 200)).astype(np.uint8)).save(path)
+    return path
+
+
+def test_what_is_no_digit_is_called_so_and_digits_in_a_row_are_read_each(mnist: Mnist, tmp_path: Path) -> None:
+    letter = picture(tmp_path / "m.png", [(0.2, 0.8), (0.25, 0.2), (0.5, 0.6), (0.75, 0.2), (0.8, 0.8)])
+    four, two = (
+        [[(left + 0.35 * x, 0.25 + 0.5 * y) for x, y in stroke] for stroke in HANDS[digit][0]]
+        for digit, left in ((4, 0.1), (2, 0.55))
+    )
+    row = picture(tmp_path / "row.png", *four, *two)
+    code, out, err = mnist("predict", letter, row)
+    assert (code, err) == (0, "")
+    first, second = out.splitlines()
+    assert first.startswith(f"{letter}: this does not look like a digit; the nearest is ")
+    assert re.fullmatch(re.escape(f"{row}: 42: a 4 (") + r"\d+(\.\d)?%\) and a 2 \(\d+(\.\d)?%\)", second)
+    no_digit, several = json.loads(mnist("predict", "--json", letter, row).out)
+    assert (no_digit["looks_known"], len(no_digit["things"])) == (False, 1)
+    assert [thing["digit"] for thing in several["things"]] == [4, 2]
+    assert all(thing["looks_known"] for thing in several["things"])
+    assert f"{row}: {several['answer']}" == second
+    *lines, _ = mnist("predict", "--show", row).out.splitlines()
+    assert len(lines) == 28
+    assert max(map(len, lines)) > 2 * 28  # both digits, two characters a pixel
 
 
 def test_show_prints_the_28_lines_that_the_network_sees(mnist: Mnist, three: Path) -> None:
     *lines, answer = mnist("predict", "--show", three).out.splitlines()
     assert len(lines) == 28
     assert sum(bool(line) for line in lines) == 20
-    assert answer.startswith(f"{three}: 3")
+    assert answer.startswith(f"{three}: a 3 ")
 
 
 def test_one_bad_picture_does_not_keep_the_others_from_being_read(mnist: Mnist, three: Path, tmp_path: Path) -> None:
@@ -105,7 +139,7 @@ def test_one_bad_picture_does_not_keep_the_others_from_being_read(mnist: Mnist, 
     cut.write_bytes(three.read_bytes()[:300])
     code, out, err = mnist("predict", blank, text, cut, tmp_path, three)
     assert code == 1
-    assert out.startswith(f"{three}: 3  ")
+    assert out.startswith(f"{three}: a 3 ")
     errors = err.splitlines()
     assert errors[0] == f"{blank}: there is no digit in it: nothing stands out from the paper"
     assert errors[1] == f"{text}: it is not a picture in a format that Pillow reads"
@@ -135,17 +169,14 @@ def test_a_name_with_control_characters_is_escaped(mnist: Mnist, tmp_path: Path,
 def test_without_a_network_the_message_names_the_folder_and_the_ways_to_one(
     command: list[str], mnist: Mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, out, err = mnist(*command, "--model", "models/none.safetensors")
-    assert (code, out) == (1, "")
-    assert err == "error: models/none.safetensors: there is no such file; --model should name a trained network\n"
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["mnist", *command])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    assert caught.value.code == (
-        f"error: models/model.safetensors: there is no trained network yet in {tmp_path / 'models'}; "
-        "`dvc repro` makes one, --model names another file"
-    )
+    for options, name in ([], "model.safetensors"), (["--model", "models/none.safetensors"], "none.safetensors"):
+        code, out, err = mnist(*command, *options)
+        assert (code, out) == (1, "")
+        assert err == (
+            f"error: there is no trained network {name} in the folder {tmp_path / 'models'}; "
+            "name one with --model FILE, or train one with `dvc repro` in the folder of the project\n"
+        )
 
 
 def test_a_damaged_network_is_named(mnist: Mnist, trained: TrainedProject, three: Path, tmp_path: Path) -> None:
@@ -167,7 +198,11 @@ def test_help_explains_the_exit_codes(mnist: Mnist) -> None:
     for arguments in ([], ["predict"]):
         code, out, _ = mnist(*arguments, "--help")
         assert code == 0
-        assert "exit codes: 0 all is well, 1 something could not be read" in out
+        assert "exit codes: 0 every picture has an answer, which may be that it is no digit; 1" in " ".join(out.split())
+
+
+def test_the_version_is_that_of_the_package(mnist: Mnist) -> None:
+    assert mnist("--version") == (0, f"mnist {version('mnist-from-scratch')}\n", "")
 
 
 def test_the_summary_shows_layers_shapes_weights_and_recipe(mnist: Mnist) -> None:
@@ -188,7 +223,7 @@ def test_a_plain_terminal_gets_plain_letters_for_pictures_and_names(
     done = trained.mnist("predict", "--show", picture, PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")
     assert "##" in done.stdout
-    assert "trois \\xe9.png: 3" in done.stdout
+    assert "trois \\xe9.png: a 3" in done.stdout
 
 
 def test_a_closed_standard_input_is_an_error_of_that_picture(trained: TrainedProject) -> None:

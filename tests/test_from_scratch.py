@@ -23,7 +23,6 @@ from mnist.data.published import (
     check_dataset,
 )
 from mnist.files import save
-from mnist.fingerprint import blas_threads
 from stages.pipeline import RAW
 from studies.results import load_results, summarize
 from tests.helpers import ROOT, random_digits
@@ -65,7 +64,7 @@ def test_the_blocks_pasted_in_order_print_their_last_comments() -> None:
     for block in BLOCKS:
         if block.language == "python" and not block.file:
             # On a busy machine two BLAS threads wait for each other.
-            with blas_threads(0), contextlib.redirect_stdout(io.StringIO()) as printed:
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
                 for line in [*block.text.splitlines(), ""]:
                     console.push(line)
             expected = re.search(r"(?:^# .*\n)+\Z", block.text, re.MULTILINE)

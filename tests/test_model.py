@@ -1,6 +1,7 @@
 """Model files: bit-exact round trips, the same bytes for the same model, and no other file taken for one."""
 
 import contextlib
+import dataclasses
 import json
 import math
 import pickle
@@ -17,10 +18,11 @@ from safetensors.numpy import save
 
 from mnist.data.batches import PIECE
 from mnist.data.normalisation import Unit
-from mnist.model import OUTPUTS, Model, ModelFileError, decode_sealed, encode_model, encode_sealed, load_model
+from mnist.model import OUTPUTS, Model, encode_model, load_model
 from mnist.nn.network import Network
 from mnist.recipe import ACTIVATIONS
-from tests.helpers import VALUES, Trap, damaged, random_digits
+from mnist.sealed import ModelFileError, decode_sealed, encode_sealed
+from tests.helpers import VALUES, Trap, damaged, random_digits, some_novelty
 
 NAMES = tuple("abcdefghij")
 
@@ -30,7 +32,7 @@ def model_of(
 ) -> Model:
     network = Network((784, *hidden, 10), ACTIVATIONS[activation], OUTPUTS[output], **{"bias": True} | options)
     network.theta[:] = np.random.default_rng(0).standard_normal(network.theta.size)
-    return Model(network, Unit.fit(np.zeros((0, 784), np.uint8)).for_prediction, NAMES, VALUES)
+    return Model(network, Unit.fit(np.zeros((0, 784), np.uint8)).for_prediction, NAMES, VALUES, 1.5, some_novelty())
 
 
 WHOLE = encode_model(model_of())
@@ -60,8 +62,10 @@ def test_a_model_comes_back_bit_by_bit_and_gives_the_same_bytes_again(
     assert str(loaded.network) == str(model.network)
     assert (loaded.normalisation, loaded.recipe) == (model.normalisation, model.recipe)
     assert tuple(loaded.class_names) == model.class_names
+    assert loaded.temperature == model.temperature
     images = random_digits(20).images
     np.testing.assert_array_equal(loaded(images), model(images), strict=True)
+    np.testing.assert_array_equal(loaded.novelty(images), model.novelty(images), strict=True)
     assert encode_model(loaded) == path.read_bytes()
 
 
@@ -86,7 +90,7 @@ def test_the_order_of_names_and_the_machine_change_no_byte(monkeypatch: pytest.M
     for variable in ("OPENBLAS_CORETYPE", "OMP_NUM_THREADS"):
         monkeypatch.setenv(variable, "7")
     model = model_of()
-    reordered = Model(model.network, model.normalisation, NAMES, dict(reversed(VALUES.items())))
+    reordered = dataclasses.replace(model, recipe=dict(reversed(VALUES.items())))
     assert encode_model(reordered) == WHOLE
 
 
@@ -108,7 +112,7 @@ def message(path: Path, data: bytes) -> str:
 UNKNOWN = "it describes a model that this version does not know"
 OTHER_WEIGHTS = "its weights are not those of a network of "
 DESCRIPTIONS: list[tuple[str, Any, str]] = [
-    *((key, None, UNKNOWN) for key in ("network", "normalisation", "class_names", "recipe")),
+    *((key, None, UNKNOWN) for key in ("network", "normalisation", "class_names", "recipe", "temperature", "novelty")),
     *((f"network.{key}", None, UNKNOWN) for key in ("sizes", "activation", "output", "bias", "dtype")),
     *(("network.activation", value, UNKNOWN) for value in ("swish", "softmax")),
     ("network.activation", [], UNKNOWN),
@@ -132,6 +136,10 @@ DESCRIPTIONS: list[tuple[str, Any, str]] = [
     ("class_names", [*"012345678", "\ud800"], UNKNOWN),
     ("class_names", [*"012345678", "\x1b[31m"], UNKNOWN),
     ("recipe", "params.yaml", UNKNOWN),
+    *(("temperature", value, UNKNOWN) for value in (0.0, -1.0, math.nan, math.inf, 1, "1", [1.0])),
+    *(("novelty", [0.0, 1.0, 1.0, 1.0, value], UNKNOWN) for value in (math.nan, math.inf, 1, None, "1")),
+    *(("novelty", [0.0] * count, UNKNOWN) for count in (0, 4, 6)),
+    ("novelty", 1.0, UNKNOWN),
 ]
 
 
@@ -160,6 +168,11 @@ TENSORS: list[tuple[str, NDArray[Any] | None, str]] = [
     ("weights.0", WEIGHTS.astype(np.float64), BAD_NUMBERS),
     ("weights.0", WEIGHTS.astype(np.int8), BAD_NUMBERS),
     ("weights.0", WEIGHTS.astype(np.complex64), BAD_NUMBERS),
+    *((f"novelty.{part}", None, OTHER_WEIGHTS) for part in ("weights.0", "biases.1", "means", "axes", "rest")),
+    ("novelty.rest", np.ones(9, np.float32), OTHER_WEIGHTS),
+    ("novelty.axes", np.ones((10, 1, 245), np.float32), OTHER_WEIGHTS),
+    ("novelty.rest", np.full(10, np.nan, np.float32), BAD_NUMBERS),
+    ("novelty.rest", np.ones(10), BAD_NUMBERS),
 ]
 
 
@@ -182,11 +195,11 @@ def test_a_sealed_file_with_other_arrays_is_rejected(
         ("[]", "it does not describe its content"),
         ("[" * 100_000, "it is not readable: maximum recursion"),
         ('{"format": ' + "1" * 5000 + "}", "it is not readable: Exceeds the limit"),
-        ("{}", "it has format None; this version reads format 3"),
-        ('{"format": 2}', "it has format 2; this version reads format 3"),
-        ('{"format": []}', r"it has format []; this version reads format 3"),
-        ('{"format": 3}', "it is damaged: it does not hold what was written"),
-        ('{"format": 3, "sha256": 5}', "it is damaged: it does not hold what was written"),
+        ("{}", "it has format None; this version reads format 4"),
+        ('{"format": 3}', "it has format 3; this version reads format 4"),
+        ('{"format": []}', r"it has format []; this version reads format 4"),
+        ('{"format": 4}', "it is damaged: it does not hold what was written"),
+        ('{"format": 4, "sha256": 5}', "it is damaged: it does not hold what was written"),
     ],
 )
 def test_a_file_that_is_not_sealed_is_rejected(text: str | None, fault: str, path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from mnist.files import load_csv
 from tests import torture
 from tests.attacks import files, surroundings
-from tests.attacks.__main__ import CSV, HEADER, PAGE, page_with_table
+from tests.attacks.__main__ import CSV, HEADER
 from tests.attacks.engine import Case, finished_project, try_all
 
 
@@ -45,8 +45,8 @@ def test_attacks_of_all_families_end_well_and_a_bad_end_is_noticed(
     bad = [
         Case("bad", "traceback", ["timeit", "1 / 0"]),
         Case("bad", "lost", ["timeit", "-n1", "-r1", "open('data/prepared.npz', 'w')"], shell='"$@"; exit 1'),
-        Case("bad", "hung", ["timeit", "import time; time.sleep(99)"]),
     ]
+    hanging = Case("bad", "hung", ["timeit", "import time; time.sleep(99)"])
     project = finished_project(tmp_path / "project")
     with surroundings.mirrors() as mirrors:
         families = (
@@ -54,13 +54,13 @@ def test_attacks_of_all_families_end_well_and_a_bad_end_is_noticed(
             surroundings.kills(), surroundings.environments(),
         )  # fmt: skip
         good = try_all([next(family) for family in families], project)
+    assert [ending.verdict for ending in try_all(bad, project)] == ["traceback", "lost"]
     monkeypatch.setattr("tests.attacks.engine._PATIENCE", 2.0)
-    assert [ending.verdict for ending in try_all(bad, project)] == ["traceback", "lost", "hung"]
+    assert [ending.verdict for ending in try_all([hanging], project)] == ["hung"]
     assert {ending.verdict for ending in good} <= {"accepted", "rejected"}
 
 
-def test_the_last_run_of_all_attacks_is_in_the_docs_and_nothing_gave_way() -> None:
+def test_in_the_last_run_of_all_attacks_nothing_gave_way() -> None:
     rows = load_csv(CSV, HEADER)
     assert sum(int(row["tried"]) for row in rows) > 800
     assert {row[name] for row in rows for name in ("hung", "lost", "traceback")} == {"0"}
-    assert page_with_table() == PAGE.read_text()

@@ -27,7 +27,7 @@ from mnist.errors import MnistError
 from mnist.model import Model, encode_model, load_model
 from mnist.recipe import Recipe
 from stages.pipeline import RAW
-from tests.helpers import ROOT, VALUES, random_digits, recipe
+from tests.helpers import ROOT, VALUES, random_digits, recipe, some_novelty
 from tests.pipeline.clone import Clone
 from tests.stages.project import OUTPUTS, Project
 
@@ -167,7 +167,9 @@ def fuzz_all() -> Iterator[Row]:
         small = recipe(epochs=1, data={"validation": 2}, network={"hidden": [3]}, batch_size=2)
         prepared = small.prepare(random_digits(6))
         training, batches = small.start(prepared)
-        model = Model(training.network, batches.normalisation, prepared.training.class_names, VALUES)
+        model = Model(
+            training.network, batches.normalisation, prepared.training.class_names, VALUES, 1.0, some_novelty()
+        )
         yield fuzz("prepared data", from_file(load_prepared), encode_prepared(prepared), 20_000)
         yield fuzz("model files", from_file(load_model), encode_model(model), 20_000)
         yield fuzz("params.yaml", from_file(Recipe.load), yaml.safe_dump(VALUES).encode(), 5_000)

@@ -18,7 +18,7 @@ from stages.prepare import prepare
 from stages.train import train
 from tests.helpers import ROOT, recipe
 
-# The cheapest of the recipes tried whose network reads all of tests/handwriting.py, whatever the seed.
+# The cheapest of the recipes tried whose network reads all of studies/handwriting.py, whatever the seed.
 CHEAP = recipe(
     epochs=3,
     batch_size=50,

@@ -1,12 +1,9 @@
-"""Names for the arrays that hold images and numbers made of them."""
+"""The name for arrays that hold images and labels as they are stored."""
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 ByteArray: TypeAlias = NDArray[np.uint8]
 """Pixels 0..255 and labels, as MNIST stores them."""
-
-FloatArray: TypeAlias = NDArray[np.floating[Any]]
-"""float32 or float64."""

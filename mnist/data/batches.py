@@ -9,16 +9,11 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist.data.arrays import ByteArray, FloatArray
+from mnist.data.arrays import ByteArray
 from mnist.data.dataset import DIGITS, PIXELS, Dataset
 from mnist.data.deformation import Deformation, deform
 from mnist.data.normalisation import Normalisation
-
-Examples: TypeAlias = tuple[FloatArray, FloatArray]
-"""Normalised images (images, 784) and their one-hot targets (images, classes)."""
-
-Batch: TypeAlias = tuple[int, list[Examples]]
-"""How many images a batch has, and some of its shards."""
+from mnist.nn.arrays import Batch, Examples, FloatArray
 
 Order: TypeAlias = Callable[[int, int, np.random.Generator], NDArray[np.int64]]
 """(images, batch_size, rng) -> the numbers of an epoch's images, in order."""
@@ -55,9 +50,9 @@ class Batches:
     def draw(self, progress: float, part: slice = slice(None)) -> tuple[int, Iterator[Iterator[Batch]]]:
         """Return how many images the next epoch has, and its batches, some at a time.
 
-        `progress` is the part of the training, 0..1, that is complete when the epoch begins; `part` says which shards of
-        each batch are wanted, and changes nothing in them. Only one batch can be used at a time: the next one overwrites
-        it. The generators are those of a complete epoch afterwards.
+        `progress` is the part of the training, 0..1, that is complete when the epoch begins; `part` says which shards
+        of each batch are wanted, and changes nothing in them. Only one batch can be used at a time: the next one
+        overwrites it. The generators are those of a complete epoch afterwards.
         """
         order = self.order(len(self.dataset), self.batch_size, self.generators["shuffling"])
         seeds = self.generators["deformation"].integers(2**63, size=self.shards)

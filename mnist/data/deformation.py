@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist.data.arrays import ByteArray, FloatArray
+from mnist.data.arrays import ByteArray
 from mnist.data.dataset import PIXELS, SIDE
+from mnist.nn.arrays import FloatArray
 
 # Images that share one displacement field: with images along the last axis, a source pixel is then one row to copy
 # instead of a hundred places to look up.

@@ -6,7 +6,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist.data.arrays import ByteArray, FloatArray
+from mnist.data.arrays import ByteArray
+from mnist.nn.arrays import FloatArray
 
 _WHITE = 255
 

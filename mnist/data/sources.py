@@ -132,4 +132,5 @@ def _run_npm(command: list[str], scratch: Path) -> None:
                 os.killpg(npm.pid, signal.SIGKILL) if hasattr(os, "killpg") else npm.kill()
     if npm.returncode:
         said = read_file(log, _LARGEST_PACKAGE).decode(errors="replace").strip()
-        raise SourceError(f"npm failed: {_without_password(said.partition(chr(10))[0]) or f'exit code {npm.returncode}'}")
+        reason = _without_password(said.partition("\n")[0]) or f"exit code {npm.returncode}"
+        raise SourceError(f"npm failed: {reason}")

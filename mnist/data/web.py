@@ -6,10 +6,10 @@ from typing import Final
 from urllib.parse import urljoin
 
 import requests
-from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 
 from mnist.data.published import RawFile
+from mnist.progress import tqdm
 
 # Seconds without a byte.
 _SILENCE: Final = 10.0

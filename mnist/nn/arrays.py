@@ -1,6 +1,7 @@
-"""The one kind of array that a network computes with, and where one lies that several processes share."""
+"""The one kind of array that a network computes with, what it learns from, and memory that processes share."""
 
 import mmap
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -8,6 +9,12 @@ from numpy.typing import NDArray
 
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
 """Weights, activations, gradients: float32 or float64, all of one network alike."""
+
+Examples: TypeAlias = tuple[FloatArray, FloatArray]
+"""Images (images, inputs) and their one-hot targets (images, classes)."""
+
+Batch: TypeAlias = tuple[int, Sequence[Examples]]
+"""How many images a batch has, and the shards of it that are for one process."""
 
 
 def shared_zeros(count: int, dtype: Any) -> FloatArray:

@@ -46,8 +46,6 @@ class Team:
     network : Network
     shards : int
         Into how many parts each batch is cut.
-    processes : int
-        How many processes share the shards, at most one for each.
 
     Attributes
     ----------
@@ -59,20 +57,16 @@ class Team:
         A network for each shard of this process.
     """
 
-    def __init__(self, network: Network, shards: int, processes: int = 1) -> None:
+    def __init__(self, network: Network, shards: int) -> None:
         self._replicas = [network, *(network.replica() for _ in range(shards - 1))]
         self._scores = shared_zeros(3 * shards, "float64").reshape(shards, 3)
-        self._size = min(processes, shards) if CAN_FORK else 1
         self._arrivals: list[Semaphore] = []
-        if self._size > 1:
-            self._context = multiprocessing.get_context("fork")
-            self._arrivals = [self._context.Semaphore(0) for _ in range(self._size)]
-        self._take_place(0)
+        self._take_place(0, 1)
 
-    def _take_place(self, rank: int) -> None:
+    def _take_place(self, rank: int, processes: int) -> None:
         self._rank = rank
         self.shards, self.weights = (
-            slice(count * rank // self._size, count * (rank + 1) // self._size)
+            slice(count * rank // processes, count * (rank + 1) // processes)
             for count in (len(self._replicas), self._replicas[0].theta.size)
         )
         self.replicas = self._replicas[self.shards]
@@ -99,7 +93,7 @@ class Team:
         for rank, arrivals in enumerate(self._arrivals):
             if rank != self._rank:
                 arrivals.release()
-        for _ in range(self._size - 1):
+        for _ in self._arrivals[1:]:
             self._take(self._arrivals[self._rank])
 
     def _take(self, arrivals: Semaphore) -> None:
@@ -110,20 +104,22 @@ class Team:
             self._check_others()
 
     @contextmanager
-    def working(self, work: Callable[[], None]) -> Iterator[None]:
-        """Fork the other processes, which do `work`, for the time of the block."""
-        if self._size == 1:
+    def working(self, processes: int, work: Callable[[], None]) -> Iterator[None]:
+        """Share the shards among so many processes for the time of the block, at most one for each; they do `work`."""
+        size = min(processes, len(self._replicas)) if CAN_FORK else 1
+        if size == 1:
             yield
             return
-        processes = [
-            self._context.Process(target=self._assist, args=(rank, work), daemon=True) for rank in range(1, self._size)
-        ]
+        context = multiprocessing.get_context("fork")
+        self._arrivals = [context.Semaphore(0) for _ in range(size)]
+        self._take_place(0, size)
+        others = [context.Process(target=self._assist, args=(rank, work), daemon=True) for rank in range(1, size)]
 
         def check_children() -> None:
-            for process in processes:
+            for process in others:
                 if not process.is_alive():
                     raise ProcessDiedError(
-                        f"one of the {self._size} processes that train together has ended early (exit code "
+                        f"one of the {size} processes that train together has ended early (exit code "
                         f"{process.exitcode}; -9: it was killed, perhaps for want of memory)"
                     )
 
@@ -134,15 +130,17 @@ class Team:
             with warnings.catch_warnings():
                 # Python warns of a fork beside threads. A child takes no lock that another thread may have held.
                 warnings.simplefilter("ignore", DeprecationWarning)
-                for process in processes:
+                for process in others:
                     process.start()
             signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
             yield
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
-            for process in processes:
+            for process in others:
                 process.kill()
                 process.join()
+            self._arrivals = []
+            self._take_place(0, 1)
 
     def _assist(self, rank: int, work: Callable[[], None]) -> None:
         parent = os.getppid()
@@ -152,7 +150,7 @@ class Team:
                 os._exit(1)
 
         self._check_others = check_parent
-        self._take_place(rank)
+        self._take_place(rank, len(self._arrivals))
         try:
             work()
         # The parent ends the training, and this is the only word about the cause.

@@ -1,23 +1,17 @@
 """The training loop: forward, loss, backward, step, batch after batch, epoch after epoch."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from mnist.nn.arrays import FloatArray
+from mnist.nn.arrays import Batch, Examples, FloatArray
 from mnist.nn.losses import Loss, mean
 from mnist.nn.metrics import Score, score
 from mnist.nn.network import Network
 from mnist.nn.optimizers import Optimizer
 from mnist.nn.parallel import Team
-
-Examples: TypeAlias = tuple[FloatArray, FloatArray]
-"""Images (images, inputs) and their one-hot targets (images, classes)."""
-
-Batch: TypeAlias = tuple[int, Sequence[Examples]]
-"""How many images a batch has, and the shards of it that are for this process."""
 
 # Steps between two flushes of the optimizer: at alpha = 0.9 a velocity that nothing feeds falls to a tenth meanwhile.
 _FLUSH = 20
@@ -127,8 +121,7 @@ class Training:
         `processes` that share the work, at most one for each shard, changes no bit. Raises DivergedError where the loss
         or a weight is not finite any more, and ProcessDiedError where a process ends early.
         """
-        self._team = Team(self.network, self.shards, processes)
-        with self._team.working(lambda: self._assist(epochs)):
+        with self._team.working(processes, lambda: self._assist(epochs)):
             while len(self.history) < self.epochs:
                 yield from self._run_epoch(epochs, validation)
 

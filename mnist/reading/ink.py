@@ -1,19 +1,13 @@
-"""From the picture of one digit to 28 x 28 pixels as MNIST's makers made them: find the ink, scale it, centre it."""
+"""From the picture of one digit to 28 x 28 pixels as MNIST's makers made them: find the ink, then place it."""
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist.errors import MnistError
 from mnist.reading.paper import find_lines, measure_contrast, windows
 from mnist.reading.pieces import BoolArray, FloatArray, IntArray, label_pieces, spread
-
-ByteArray: TypeAlias = NDArray[np.uint8]
-
-SIDE = 28
-_BOX = 20
-_CENTRE = 14  # MNIST's digits have their centre of mass within half a pixel of row 14, column 14
+from mnist.reading.placement import ByteArray, NoDigitError, place_digit
 
 # What counts as ink: so many times the noise of the paper away from it, and so much darker than the paper.
 _NOISES = 5.0
@@ -30,10 +24,6 @@ _GROWTH = 1.15
 _LEFT = 0.6
 
 
-class NoDigitError(MnistError):
-    """A picture in which there is nothing to read."""
-
-
 def read_digit(grey: FloatArray) -> ByteArray:
     """Return the digit of a picture as the network wants it, (28, 28), pixels 0..255, the ink bright as in MNIST.
 
@@ -41,47 +31,6 @@ def read_digit(grey: FloatArray) -> ByteArray:
     Raises NoDigitError where there is no ink that could be a digit.
     """
     return place_digit(find_ink(grey))
-
-
-def place_digit(ink: FloatArray) -> ByteArray:
-    """Scale a digit into a box of 20 x 20, and put its centre of mass in the middle of 28 x 28.
-
-    LeCun, Cortes and Burges did the same: they kept the aspect ratio and the grey levels that scaling makes, and moved
-    the digit by whole pixels. The strongest ink becomes 255, which MNIST's ink was before they scaled it.
-
-    Takes ink as `find_ink` returns it; raises NoDigitError where none of it is 0.5 or more. Returns pixels 0..255.
-    """
-    inked = ink >= 0.5
-    if not inked.any():
-        raise NoDigitError("there is no ink in it")
-    rows, columns = (np.flatnonzero(inked.any(axis=axis)) for axis in (1, 0))
-    box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    scale = max(box.shape) / _BOX
-    height, width = (max(1, int(length / scale + 0.5)) for length in box.shape)
-    small = _averages(box.shape[0], height) @ box @ _averages(box.shape[1], width).T
-    digit = np.zeros((SIDE, SIDE), np.uint8)
-    top, left = _corner(small.sum(axis=1)), _corner(small.sum(axis=0))
-    digit[top : top + height, left : left + width] = 255 * small / small.max() + 0.5
-    return digit
-
-
-def _averages(length: int, new: int) -> FloatArray:
-    """Return the matrix (new, length) that scales a column of pixels: each new one is the mean under a window.
-
-    The window is as wide as a new pixel, but no narrower than an old one, so that enlarging interpolates linearly.
-    """
-    width = max(1.0, length / new)
-    first = (np.arange(new)[:, None] + 0.5) * length / new - width / 2
-    pixel = np.arange(length)
-    overlap = np.minimum(first + width, pixel + 1) - np.maximum(first, pixel)
-    averages: FloatArray = np.maximum(overlap, 0) / width
-    return averages
-
-
-def _corner(mass: FloatArray) -> int:
-    """Return where a digit begins so that its centre of mass is in the middle; `mass` is that of each row or column."""
-    centre = mass @ np.arange(len(mass)) / mass.sum()
-    return int(np.clip(np.floor(_CENTRE - centre + 0.5), 0, SIDE - len(mass)))
 
 
 def find_ink(grey: FloatArray) -> FloatArray:

@@ -17,13 +17,13 @@ from typing import Any
 import filelock
 from distributed import Client, Future, KilledWorker
 from distributed.comm.core import CommClosedError
-from tqdm import tqdm
 
 from mnist.data.dataset import read_raw
 from mnist.data.published import TRAIN_IMAGES, TRAIN_LABELS, check_dataset
 from mnist.errors import MnistError
 from mnist.files import save
 from mnist.fingerprint import fingerprint
+from mnist.progress import tqdm
 from mnist.recipe import PARAMS, Recipe
 from stages.pipeline import RAW
 from studies.experiment import exp_command

@@ -1,19 +1,18 @@
-"""Try all families; write docs/attacks.csv, and the table of docs/reliability.md from it."""
+"""Try all families, and write docs/attacks.csv."""
 
 import itertools
 import sys
 import tempfile
 from pathlib import Path
 
-from mnist.files import encode_csv, load_csv, save
+from mnist.files import encode_csv, save
 from tests.attacks import files, surroundings
 from tests.attacks.engine import Ending, finished_project, try_all
 from tests.helpers import ROOT
 
-CSV, PAGE = ROOT / "docs/attacks.csv", ROOT / "docs/reliability.md"
+CSV = ROOT / "docs/attacks.csv"
 _VERDICTS = ("accepted", "rejected", "hung", "lost", "traceback")
 HEADER = ("family", "tried", *_VERDICTS, "longest, s", "peak, MB")
-_BEGIN, _END = "<!-- attacks.csv -->\n", "<!-- end -->\n"
 
 
 def rows(endings: list[Ending]) -> list[list[object]]:
@@ -25,14 +24,6 @@ def rows(endings: list[Ending]) -> list[list[object]]:
         longest, peak = max(ending.seconds for ending in members), max(ending.megabytes for ending in members)
         table.append([family, len(members), *counts, f"{longest:.1f}", f"{peak:.0f}"])
     return table
-
-
-def page_with_table() -> str:
-    """Return docs/reliability.md with the table of docs/attacks.csv."""
-    lines = [HEADER, ["---"] * len(HEADER), *(row.values() for row in load_csv(CSV, HEADER))]
-    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    before, _, rest = PAGE.read_text().partition(_BEGIN)
-    return f"{before}{_BEGIN}{table}{_END}{rest.partition(_END)[2]}"
 
 
 def main() -> None:
@@ -51,7 +42,7 @@ def main() -> None:
         print(*row, sep=", ")
     if not names:
         save({CSV: encode_csv(HEADER, rows(endings))})
-        save({PAGE: page_with_table().encode()})
+        print(f"{CSV}; `python -m benchmarks.publish` puts it into the docs")
     sys.exit(bool(bad))
 
 

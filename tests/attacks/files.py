@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from mnist.model import decode_sealed, encode_sealed
 from mnist.recipe import Recipe
+from mnist.sealed import decode_sealed, encode_sealed
 from tests.attacks.engine import Case
 from tests.helpers import VALUES
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist.data.arrays import FloatArray
 from mnist.data.batches import Batches, batches_of, in_file_order, one_hot, prefetch, shuffled
 from mnist.data.dataset import Dataset
 from mnist.data.deformation import Deformation
 from mnist.data.normalisation import Unit
+from mnist.nn.arrays import FloatArray
 from tests.helpers import random_digits
 
 DIGITS = random_digits(230)

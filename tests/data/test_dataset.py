@@ -62,7 +62,11 @@ def test_raw_files_are_read(tmp_path: Path) -> None:
         (FLAT, LABELS, r"/images: should hold images of 28 x 28 pixels, but has shape \(25, 784\)"),
         (IMAGES, LABELS[:-1], r"/labels: has shape \(24,\), but .*/images holds 25 images"),
         (IMAGES, IMAGES, r"/labels: has shape \(25, 28, 28\), but .*/images holds 25 images"),
-        (IMAGES, np.where(np.arange(COUNT) == 7, 10, LABELS).astype(np.uint8), "/labels: label 7 is 10, not a class 0..9"),
+        (
+            IMAGES,
+            np.where(np.arange(COUNT) == 7, 10, LABELS).astype(np.uint8),
+            "/labels: label 7 is 10, not a class 0..9",
+        ),
     ],
 )
 def test_raw_files_that_do_not_fit_are_rejected_by_name(

@@ -137,7 +137,7 @@ def test_a_source_that_fails_is_named_even_when_another_succeeds(
 def test_too_little_memory_is_a_failure_of_the_source(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = gzip.open
 
-    def exhaust(file: Any) -> Any:
+    def exhaust(_: Any) -> Any:
         monkeypatch.setattr(gzip, "open", whole)
         raise MemoryError
 

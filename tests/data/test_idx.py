@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from mnist.data.arrays import ByteArray
-from mnist.data.idx import IdxError, parse_idx, encode_idx
+from mnist.data.idx import IdxError, encode_idx, parse_idx
 from tests.helpers import damaged
 
 ARRAYS = arrays(np.uint8, array_shapes(min_dims=1, max_dims=3, max_side=5))

@@ -130,7 +130,10 @@ FAULTS: dict[str, tuple[Answer, str]] = {
     "forbids": (lambda handler, _: handler.send_error(403), "403"),
     "fails": (lambda handler, _: handler.send_error(500), "500"),
     "fails-with-an-endless-body": (drip(b"404 Gone\r\nContent-Length: 999999999\r\n\r\n", bytes(1 << 20)), "404"),
-    "colours-its-reason": (drip(b"404 \x1b[31mred\x1b]0;title\7\r\n\r\n", b"x"), r"404 \\x1b\[31mred\\x1b]0;title\\x07$"),
+    "colours-its-reason": (
+        drip(b"404 \x1b[31mred\x1b]0;title\7\r\n\r\n", b"x"),
+        r"404 \\x1b\[31mred\\x1b]0;title\\x07$",
+    ),
     "hangs": (hang, "timed out"),
     "hangs-midway": (hang_midway, "timed out"),
     "drips": (drip(b"200 OK\r\nContent-Length: 99999\r\n\r\n", b"\0"), "too slow"),
@@ -146,8 +149,14 @@ FAULTS: dict[str, tuple[Answer, str]] = {
     "speaks-ssh": (speak_ssh, "SSH-2.0"),
     "truncates": (lambda handler, _: handler.answer(PACKED[:50], length=10_000), "more expected"),
     "redirects-for-ever": (lambda handler, name: handler.answer(b"", 302, header=f"Location: {name}"), "redirects"),
-    "redirects-to-a-file": (lambda handler, _: handler.answer(b"", 302, header="Location: file:///etc/passwd"), "etc/p"),
-    "never-ends": (drip(b"200 OK\r\nContent-Length: 99999999\r\n\r\n", bytes(1 << 20)), "sends more bytes than the file has"),
+    "redirects-to-a-file": (
+        lambda handler, _: handler.answer(b"", 302, header="Location: file:///etc/passwd"),
+        "etc/p",
+    ),
+    "never-ends": (
+        drip(b"200 OK\r\nContent-Length: 99999999\r\n\r\n", bytes(1 << 20)),
+        "sends more bytes than the file has",
+    ),
     "has-no-length": (lambda handler, _: handler.answer(b"", header="Content-Length: x"), "x"),
 }
 
@@ -198,10 +207,12 @@ def test_an_address_may_begin_with_capitals(mirrors: Mirrors) -> None:
 def test_a_password_is_sent_and_not_printed(mirror: str, mirrors: Mirrors) -> None:
     address = mirrors.address(mirror).replace("//", "//me:secret@")
     assert not any("secret" in name for name in default_sources("some", address, Path()))
-    try:
+    if mirror == "gzip":
         assert ask(address) == PACKED
-    except SourceError as error:
-        assert "secret" not in str(error)
+    else:
+        with pytest.raises(SourceError) as error:
+            ask(address)
+        assert "secret" not in str(error.value)
     assert all(key == "Basic bWU6c2VjcmV0" for key in mirrors.authorizations)
 
 

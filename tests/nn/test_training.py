@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from mnist.nn.activations import relu, softmax, tanh
-from mnist.nn.arrays import FloatArray
+from mnist.nn.arrays import Batch, Examples, FloatArray
 from mnist.nn.losses import Loss, mean, softmax_cross_entropy, squared_error, total
 from mnist.nn.metrics import score
 from mnist.nn.network import Network
 from mnist.nn.optimizers import ALL, SGD, Optimizer, heavy_ball
 from mnist.nn.schedules import linear
-from mnist.nn.training import Batch, DivergedError, Examples, Training
+from mnist.nn.training import DivergedError, Training
 from mnist.recipe import OPTIMIZERS
 
 RNG = np.random.default_rng(0)

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from mnist.checked import merge
+from tests.forked import run_module
 from tests.helpers import ROOT, VALUES
 
 FEW_EPOCHS = {"epochs": 2, "batch_size": 100, "data": {"validation": 5000}, "network": {"hidden": [100, 100]}}
@@ -21,9 +22,11 @@ class Clone:
 
     def __init__(self, root: Path, scratch: Path) -> None:
         self.root = root
-        # The environment's python first, as when it is activated; DVC's temporary folders in the test's own.
+        # The environment's python first, as when it is activated, and free to keep what it compiles; DVC's temporary
+        # folders in the test's own.
         self.environment = os.environ | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONDONTWRITEBYTECODE": "",
             "DVC_SITE_CACHE_DIR": str(scratch),
             "GIT_AUTHOR_NAME": "A User",
             "GIT_AUTHOR_EMAIL": "user@example.org",
@@ -33,6 +36,8 @@ class Clone:
 
     def call(self, *command: str) -> "subprocess.CompletedProcess[str]":
         """Run a command."""
+        if command[0] == "dvc":
+            return run_module("dvc", *command[1:], cwd=self.root, environment=self.environment)
         return subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False)
 
     def start(self, *command: str) -> "subprocess.Popen[str]":

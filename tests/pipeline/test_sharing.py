@@ -86,7 +86,7 @@ def test_the_same_through_storage_that_speaks_s3(team: Team) -> None:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     address = "http://{}:{}".format(*server.get_host_and_port())
-    requests.put(f"{address}/results", timeout=60).raise_for_status()
+    requests.put(f"{address}/results", timeout=300).raise_for_status()
     try:
         colleague = team.colleague("fifth")
         for clone in (team.first, colleague):

@@ -28,7 +28,7 @@ def test_the_page_leads_to_a_smaller_project_that_runs_and_passes_its_tests(tmp_
             Image.fromarray(image.reshape(28, 28)).save(path)
 
     commands = re.findall(r"^\$ (.+?)(?: {2,}#.*)?$", (ROOT / "docs/template.md").read_text(), re.MULTILINE)
-    assert len(commands) == 12
+    assert len(commands) == 14
     for command in commands:
         if command == "make record":
             # What it runs, in the environment that is there.

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mnist.reading.ink import read_digit
 from mnist.reading.pieces import label_pieces, split_digits
-from tests.handwriting import ink_of, written
+from studies.handwriting import ink_of, written
 from tests.trained import TrainedProject
 
 UPRIGHT = [sheet for sheet in written(pen=0.06) if sheet.style.endswith(", upright")]

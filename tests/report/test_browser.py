@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,12 +14,14 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, ViewportSize
 
+from mnist.data.dataset import load_prepared
 from mnist.examples import EXAMPLE, worst_mistakes
 from mnist.files import load_array
+from report.prototypes import choose_prototypes, distances
 from stages.evaluate import evaluate
 from stages.plots_page import plots_page
-from stages.report import report
-from tests.handwriting import Written, written
+from stages.report import PROTOTYPES, report
+from studies.handwriting import Written, written
 from tests.report.opened import DESKTOP, NEEDS_CHROMIUM, PEN, PHONE, Opened, hand
 from tests.trained import TrainedProject
 
@@ -58,7 +61,7 @@ def dark_pixels(picture: bytes) -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_page_opens_with_nothing_but_itself(opened: Opened, reported: TrainedProject) -> None:
     opened.check_silence()
-    assert reported.workspace.report.stat().st_size < 5_000_000
+    assert reported.workspace.report.stat().st_size < 2_500_000
     assert opened.page.title().endswith("% of the test digits read correctly")
     assert opened.verdict == INVITATION
 
@@ -95,7 +98,18 @@ def test_handwriting_is_read_by_the_page_and_by_the_command_alike(
     command = json.loads(reported.mnist("predict", "--json", *files).stdout)
     for answer, result in zip(some, command, strict=True):
         assert answer.digit == result["digit"]
-        assert np.abs(np.array(answer.outputs) - 100 * np.array(result["outputs"])).max() < 1.5
+        assert np.abs(np.array(answer.probabilities) - 100 * np.array(result["probabilities"])).max() < 1.5
+
+
+SHEET = "document.getElementById('sheet').toDataURL()"
+# The sheet as 28 x 28 pixels: how opaque each of its cells is, 10 x 10 pixels wide.
+INPUT = """(() => {
+    const { data } = document.getElementById("sheet").getContext("2d").getImageData(0, 0, 280, 280);
+    const sums = Array(784).fill(0);
+    for (let index = 0; index < 280 * 280; index++)
+        sums[28 * Math.floor(index / 2800) + Math.floor(index % 280 / 10)] += data[4 * index + 3];
+    return sums.map((sum) => Math.round(sum / 100));
+})()"""
 
 
 def test_with_the_mouse_strokes_are_drawn_undone_and_saved(opened: Opened) -> None:
@@ -104,18 +118,74 @@ def test_with_the_mouse_strokes_are_drawn_undone_and_saved(opened: Opened) -> No
     assert opened.digit == 4
     assert opened.page.inner_text("#announced") == opened.verdict
     assert opened.saved() == opened.draw_at_once(four).picture
-    ink = "document.getElementById('sheet').toDataURL()"
-    whole = opened.page.evaluate(ink)
+    whole = opened.page.evaluate(SHEET)
     opened.page.click("#undo")
-    assert opened.page.evaluate(ink) != whole
+    assert opened.page.evaluate(SHEET) != whole
     opened.page.click("#undo")
     assert opened.verdict == INVITATION
-    assert all(opened.page.is_disabled(button) for button in ("#undo", "#clear", "#save"))
+    assert all(opened.page.is_disabled(button) for button in ("#clear", "#save", ".bars button >> nth=0"))
+    opened.page.click("#redo")
+    opened.page.click("#redo")
+    assert opened.page.evaluate(SHEET) == whole
+    assert opened.page.is_disabled("#redo")
     opened.draw(Written(1, [[(0.5, 0.5)]], PEN, "dot"))
     rows, columns = dark_pixels(opened.saved())
     assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == pytest.approx((16, 16), abs=2)
     opened.page.click("#clear")
     assert opened.verdict == INVITATION
+
+
+def test_at_first_there_is_nothing_to_undo_to_clear_or_to_explain(browser: Browser, reported: TrainedProject) -> None:
+    with closing(browser.new_context(viewport=DESKTOP)) as context:
+        page = Opened(context, reported.workspace.report).page
+        for button in ("#undo", "#redo", "#clear", "#save", ".bars button >> nth=0"):
+            assert page.is_disabled(button)
+        page.keyboard.press("Control+z")
+        page.keyboard.press("Control+Shift+Z")
+        assert page.inner_text("#verdict") == INVITATION
+        assert not page.is_visible("#why")
+
+
+def test_a_drawing_survives_clear_and_chosen_images_and_comes_back_by_keys(opened: Opened) -> None:
+    opened.draw_at_once(hand(1)[4])
+    drawn = opened.page.evaluate(SHEET)
+    opened.page.click("#clear")
+    empty = opened.page.evaluate(SHEET)
+    opened.page.click("#samples button:nth-child(8)")
+    opened.page.click("#mistakes button >> nth=0")
+    opened.page.click("#try")
+    tried = opened.page.evaluate(SHEET)
+    for _ in range(3):
+        opened.page.keyboard.press("Control+z")
+    assert opened.page.evaluate(SHEET) == empty
+    opened.page.keyboard.press("Meta+z")
+    assert opened.page.evaluate(SHEET) == drawn
+    assert opened.digit == 4
+    for _ in range(2):
+        opened.page.keyboard.press("Control+Shift+Z")
+        opened.page.keyboard.press("Control+y")
+    assert opened.page.evaluate(SHEET) == tried
+    opened.page.keyboard.press("Control+y")
+    assert opened.page.evaluate(SHEET) == tried
+    opened.draw_at_once(hand(1)[7])
+    assert opened.page.is_disabled("#redo")
+
+
+def test_strokes_over_a_test_image_are_added_to_it(opened: Opened) -> None:
+    opened.page.click("#samples button:nth-child(2)")
+    before = np.array(opened.page.evaluate(INPUT))
+    saved = np.asarray(Image.open(io.BytesIO(opened.saved())).convert("L"))
+    assert (saved == 255 - before.reshape(28, 28).repeat(10, axis=0).repeat(10, axis=1)).all()
+    opened.page.locator("#sheet").scroll_into_view_if_needed()
+    (place,) = opened.places([(0.1, 0.1)])
+    opened.page.mouse.move(*place)
+    opened.page.mouse.down()
+    opened.page.mouse.up()
+    after = np.array(opened.page.evaluate(INPUT))
+    assert np.flatnonzero(after > before).tolist() == [28 * y + x for y in (2, 3) for x in (2, 3)]
+    assert opened.page.inner_text("#origin").endswith(", with your strokes.")
+    opened.page.click("#undo")
+    assert opened.page.evaluate(INPUT) == before.tolist()
 
 
 def test_one_finger_draws_and_does_not_scroll_and_a_second_draws_nothing(
@@ -159,19 +229,81 @@ def test_one_finger_draws_and_does_not_scroll_and_a_second_draws_nothing(
         phone.check_silence()
 
 
-def test_the_keyboard_alone_chooses_a_test_digit_and_a_class_to_explain(opened: Opened) -> None:
+def test_the_keyboard_alone_chooses_a_test_digit_and_a_class_to_compare_with(opened: Opened) -> None:
     reasons = "document.getElementById('reasons').toDataURL()"
     opened.page.focus("#samples button:nth-child(4)")
     opened.page.keyboard.press("Enter")
     assert opened.digit == 3
     assert opened.page.inner_text("#announced") == opened.verdict
-    for_three = opened.page.evaluate(reasons)
-    opened.page.focus(".bars li:nth-child(9) button")
-    opened.page.keyboard.press("Space")
-    assert opened.page.inner_text("#reasons-digit") == "an 8"
-    assert opened.page.evaluate(reasons) != for_three
+    at_first = opened.page.evaluate(reasons)
+    for number, digit in ((9, "an 8"), (1, "a 0")):
+        opened.page.focus(f".bars li:nth-child({number}) button")
+        opened.page.keyboard.press("Space")
+        assert opened.page.inner_text("#announced") == f"Why a 3, and not {digit}?"
+    assert opened.page.evaluate(reasons) != at_first
     pressed = "buttons => buttons.map((button) => button.getAttribute('aria-pressed'))"
-    assert opened.page.eval_on_selector_all(".bars button", pressed).index("true") == 8
+    assert opened.page.eval_on_selector_all(".bars button", pressed).index("true") == 0
+
+
+def test_the_visitor_says_what_a_drawing_was(opened: Opened) -> None:
+    opened.draw_at_once(hand(1)[4])
+    assert opened.page.inner_text("#origin") == "Was it another one? Choose what it was."
+    opened.page.click(".bars li:nth-child(10) button")
+    assert opened.page.inner_text("#why-title") == "Why a 4, and not a 9?"
+    assert opened.page.inner_text("#origin") == "You say that it was a 9."
+    # What is known of a drawing stays while it grows.
+    opened.page.evaluate("document.getElementById('undo').click()")
+    opened.page.evaluate("document.getElementById('redo').click()")
+    assert opened.page.inner_text("#why-title") == "Why a 4, and not a 9?"
+
+
+def test_a_misread_test_digit_is_explained_in_three_clicks(opened: Opened, reported: TrainedProject) -> None:
+    examples, model = load_array(reported.workspace.examples, EXAMPLE), reported.model
+    training = load_prepared(reported.workspace.prepared).training
+    example = worst_mistakes(examples, 1)[0]
+    actual, read = int(example["actual"]), int(example["predicted"])
+    opened.page.click(f'#confusion [data-actual="{actual}"][data-predicted="{read}"]')
+    opened.page.click(f"#cell-digits button:has([aria-label^='Test image {example['number']},'])")
+    assert opened.page.evaluate(INPUT) == example["image"].tolist()
+    assert opened.page.evaluate("document.getElementById('draw').getBoundingClientRect().top") == pytest.approx(
+        0, abs=2
+    )
+    assert opened.digit == read
+    assert str(example["number"]) in opened.page.inner_text("#origin")
+    title = opened.page.inner_text("#why-title")
+    assert re.findall(r"\d", title) == [str(read), str(actual)]
+
+    shown = opened.page.locator("#nearest figcaption").all_inner_texts()
+    prototypes = choose_prototypes(training, PROTOTYPES // 10)
+    for place, digit in ((0, read), (3, actual)):
+        expected = np.sort(distances(example["image"][None], prototypes.images[prototypes.labels == digit])[0])[:3]
+        assert shown[place : place + 3] == [f"{distance:.2f}" for distance in expected]
+
+    opened.page.click("#try")
+    assert opened.digit == actual
+    changed = np.array(opened.page.evaluate(INPUT), np.uint8)
+    assert model(changed[None]).argmax() == actual
+    assert 0 < np.count_nonzero(changed != example["image"]) < 200
+
+
+def test_on_a_phone_three_taps_lead_to_the_explanation(opened: Opened) -> None:
+    opened.page.set_viewport_size(PHONE)
+    opened.page.click("#confusion .level-1 button >> nth=0")
+    opened.page.click("#cell-digits button >> nth=0")
+    opened.page.click("#to-why")
+    assert opened.page.evaluate("document.getElementById('why').getBoundingClientRect().top") == pytest.approx(0, abs=2)
+    opened.page.evaluate("history.replaceState(null, '', location.pathname)")
+
+
+def test_hard_samples_begin_with_those_that_are_misread(opened: Opened, reported: TrainedProject) -> None:
+    examples = load_array(reported.workspace.examples, EXAMPLE)
+    for digit in range(10):
+        own = examples[examples["actual"] == digit]
+        hardest = own[np.argsort(own["output_of_actual"], kind="stable")[:2]]
+        for example in hardest:
+            opened.page.evaluate(f"document.querySelectorAll('#hard-samples button')[{digit}].click()")
+            assert opened.page.evaluate(INPUT) == example["image"].tolist()
+            assert opened.digit == example["predicted"]
 
 
 def test_the_page_shows_the_test_digits_of_each_cell_and_the_worst_mistakes(
@@ -197,7 +329,12 @@ def test_the_page_shows_the_test_digits_of_each_cell_and_the_worst_mistakes(
         assert cell["title"].startswith(f"The {cell['actual']}, read ")
     opened.page.press('#confusion [data-actual="3"][data-predicted="3"]', "Enter")
     assert opened.page.inner_text("#cell-title").startswith("The 3, read correctly ")
-    assert opened.page.evaluate(numbers, "#mistakes canvas") == worst_mistakes(examples, 24)["number"].tolist()
+    worst = worst_mistakes(examples, 24)
+    assert opened.page.evaluate(numbers, "#mistakes canvas") == worst["number"].tolist()
+    actual, predicted, output, missed = worst[["actual", "predicted", "output", "output_of_actual"]][0].tolist()
+    assert opened.page.inner_text("#mistakes figcaption >> nth=0") == (
+        f"{actual}, not {predicted}\n{predicted}:\xa0{100 * output:.1f}%, {actual}:\xa0{100 * missed:.1f}%"
+    )
 
 
 def test_hovering_over_a_curve_shows_its_values(opened: Opened, reported: TrainedProject) -> None:
@@ -218,7 +355,7 @@ def test_the_page_fits_every_width_and_can_be_drawn_on(opened: Opened) -> None:
         opened.page.set_viewport_size({"width": width, "height": 800})
         opened.page.evaluate("new Promise(requestAnimationFrame)")
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
-        for canvas in ("#sheet", "#loss-chart svg", "#layer canvas"):
+        for canvas in ("#sheet", "#loss-chart svg", ".units svg"):
             box = opened.page.locator(canvas).first.bounding_box()
             assert box is not None
             assert 0 <= box["x"] < box["x"] + box["width"] <= width
@@ -244,12 +381,36 @@ def test_light_and_dark_follow_the_system_at_once_and_paper_is_white(opened: Ope
     assert opened.page.is_visible("#confusion")
 
 
+def test_on_a_phone_the_answer_is_in_sight_while_one_draws_and_the_sheet_stays_where_it_is(opened: Opened) -> None:
+    opened.page.set_viewport_size(PHONE)
+    sheet, verdict = opened.page.locator("#sheet"), opened.page.locator("#verdict")
+    places = []
+    for text in (INVITATION, "An answer " * 6):
+        opened.page.evaluate("(text) => { document.getElementById('verdict').textContent = text }", text)
+        # The sheet is as far down, or as far up, as one can draw on all of it.
+        for block in ("start", "end"):
+            sheet.evaluate("(sheet, block) => sheet.scrollIntoView({block})", block)
+            box, place = verdict.bounding_box(), sheet.bounding_box()
+            assert box is not None
+            assert place is not None
+            assert 0 <= box["y"] < box["y"] + box["height"] <= PHONE["height"]
+            places.append(place["y"] + opened.page.evaluate("scrollY"))
+    assert len(set(places)) == 1
+
+
+def test_on_paper_no_heading_ends_a_page(opened: Opened) -> None:
+    opened.page.emulate_media(media="print")
+    kept = "elements => elements.map((element) => getComputedStyle(element).breakAfter)"
+    for selector in ("h2", "h2 + p"):
+        assert set(opened.page.eval_on_selector_all(selector, kept)) == {"avoid"}
+
+
 # A contrast depends on the scheme and a layout on the width; together they would find nothing more.
 @pytest.mark.parametrize(("scheme", "device"), [("light", DESKTOP), ("dark", PHONE)], ids=["light", "dark"])
 def test_axe_finds_no_barrier(scheme: Literal["light", "dark"], device: ViewportSize, opened: Opened) -> None:
     opened.page.set_viewport_size(device)
     opened.page.emulate_media(color_scheme=scheme)
-    opened.page.press("#samples button:nth-child(4)", "Enter")
+    opened.page.press("#hard-samples button:nth-child(4)", "Enter")
     opened.page.press("#confusion .level-1 button >> nth=0", "Enter")
     opened.page.evaluate("document.querySelector('details').open = true")
     found = Axe().run(opened.page)
@@ -261,5 +422,15 @@ def test_without_javascript_the_results_are_there(browser: Browser, reported: Tr
         page = context.new_page()
         page.goto(reported.workspace.report.as_uri())
         assert "of the test digits are read correctly" in page.inner_text("h1")
-        assert page.is_visible("#confusion")
+        for shown in (
+            "#confusion",
+            "#loss-chart polyline",
+            "noscript .tiles svg",
+            ".units svg",
+            ".deformed svg",
+        ):
+            assert page.is_visible(shown), shown
+        assert re.fullmatch(
+            r"\d, not (\d)\n\1:\xa0\d+\.\d%, \d:\xa0\d+\.\d%", page.inner_text("noscript figcaption >> nth=0")
+        )
         assert not page.is_visible("#sheet")

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mnist.calibration import Bin
 from mnist.data.dataset import Prepared, encode_prepared
 from mnist.data.normalisation import Normalisation
 from mnist.errors import MnistError
-from mnist.examples import EXAMPLE, choose_examples
+from mnist.examples import choose_examples
 from mnist.files import encode_array, encode_csv, encode_json, load_json, save
 from mnist.model import Model, encode_model
 from mnist.nn.activations import relu, softmax
@@ -28,11 +29,13 @@ from mnist.nn.training import Epoch
 from report.page import Results, render
 from stages.pipeline import BASELINE, Workspace
 from stages.report import report
-from tests.helpers import ROOT, random_digits, recipe
+from tests.helpers import ROOT, random_digits, recipe, some_novelty
 
 CHARTS = "window.vegaEmbed = () => {}; // '</script>'"
 RECIPE = recipe(deformation={"rotation": 15})
 DIGITS = random_digits(1000)
+CALIBRATION = {"calibration_error": 0.0123, "calibration_error_before": 0.0345, "looks_unknown": 0.0107}
+BINS = [Bin(0, 0.3, 0.2, 700), Bin(0, 0.5, 0.25, 300), Bin(1, 0.2, 0.2, 1000)]
 UNIT = Normalisation(np.array(0.0), np.array(1 / 255))
 
 
@@ -40,7 +43,8 @@ def untrained() -> Model:
     network = Network((784, 30, 10), relu, softmax)
     network.initialize(he_normal, np.random.default_rng(0))
     # As in a model file, the recipe's keys are in another order than in params.yaml.
-    return Model(network, UNIT, list("0123456789"), json.loads(json.dumps(RECIPE.model_dump(), sort_keys=True)))
+    recipe = json.loads(json.dumps(RECIPE.model_dump(), sort_keys=True))
+    return Model(network, UNIT, list("0123456789"), recipe, 1.25, some_novelty())
 
 
 @pytest.fixture(scope="module")
@@ -50,16 +54,19 @@ def results() -> Results:
     outputs = model(DIGITS.images)
     answers = outputs.argmax(axis=1)
     score = {"loss": 2.5, "accuracy": float(np.mean(answers == DIGITS.labels))}
+    test = score | {"precision": [0.5] * 10, "recall": [0.25] * 10} | CALIBRATION
     return Results(
         model=model,
-        scores={"train": score, "validation": score, "test": score | {"precision": [0.5] * 10, "recall": [0.25] * 10}},
+        scores={"train": score, "validation": score, "test": test},
         history=[Epoch(epoch, 2.6, 0.1, 2.5, 0.11, 0.1)._asdict() for epoch in range(1, 4)],
+        reliability=[each._asdict() for each in BINS],
         predictions=[
             {"actual": str(actual), "predicted": str(answer)}
             for actual, answer in zip(DIGITS.labels, answers, strict=True)
         ],
         examples=choose_examples(outputs, DIGITS, 12),
-        training_digits=b"a picture",
+        prototypes=DIGITS[:20],
+        training_digits=DIGITS.images[:60],
         baseline={
             "parameters": recipe(epochs=200, data={"validation": 5000}).model_dump(),
             "metrics": {"test": {"loss": 0.02, "accuracy": 0.9922}},
@@ -77,6 +84,7 @@ def workspace(results: Results, tmp_path: Path) -> Workspace:
             workspace.prepared: encode_prepared(Prepared(DIGITS, DIGITS[:0], UNIT.offset, UNIT.scale)),
             workspace.scores: encode_json(results.scores),
             workspace.history: encode_csv(Epoch._fields, [tuple(row.values()) for row in results.history]),
+            workspace.reliability: encode_csv(Bin._fields, BINS),
             workspace.predictions: encode_csv(
                 ("actual", "predicted"), [tuple(row.values()) for row in results.predictions]
             ),
@@ -110,7 +118,7 @@ def words(page: str) -> str:
 
 def comparison(page: str) -> str:
     """Return the text of the section about the baseline."""
-    return words(page).partition("Comparison with the baseline")[2].partition("The recipe")[0].strip()
+    return words(page).rpartition("Comparison with the baseline")[2].partition("The recipe")[0].strip()
 
 
 def test_the_stage_writes_the_page_and_the_pictures_and_the_same_bytes_again(
@@ -143,11 +151,18 @@ def test_the_headline_is_the_test_accuracy(results: Results) -> None:
     assert f"and {mistakes} of them wrongly: one in {1000 / mistakes:.0f}." in text
 
 
+def test_the_calibration_is_in_words(results: Results) -> None:
+    text = words(page_of(results))
+    assert "A temperature of 1.250, fitted to validation images, corrects the probabilities" in text
+    assert "is 3.45 points before it and 1.23 points after it." in text
+    assert "It says so of 1.07% of the test digits, wrongly." in text
+
+
 def test_the_interval_is_wilsons(results: Results) -> None:
     # Newcombe (1998), table I, 81 of 263: 0.2553 to 0.3662.
     scores = {"test": results.scores["test"] | {"accuracy": 81 / 263}}
     text = words(page_of(results, scores=scores, predictions=results.predictions[:263]))
-    assert "expect an accuracy between 25.53% and 36.62%." in text
+    assert "expect an accuracy between 25.53% and 36.62%: the 95% confidence interval" in text
 
 
 def test_the_recipe_has_a_line_for_each_parameter_with_its_meaning(results: Results) -> None:
@@ -167,13 +182,18 @@ def test_the_comparison_shows_the_parameters_that_differ_and_all_figures(results
 
 def test_equal_parameters_and_equal_figures_need_no_table(results: Results) -> None:
     same = {"parameters": results.model.recipe, "metrics": results.scores}
-    assert comparison(page_of(results, baseline=same)) == (
-        "This run is the baseline, metrics/baseline.json : the parameters and all figures are the same."
-    )
-    tiny = results.scores | {"test": results.scores["test"] | {"loss": results.scores["test"]["loss"] + 1e-7}}
-    text = comparison(page_of(results, baseline=same | {"metrics": tiny}))
-    assert text.startswith("The parameters are those of the baseline, metrics/baseline.json .")
-    assert (text.count("+0.00 points"), text.count("+0.0000"), text.count("-0.0")) == (3, 3, 0)
+    sentence = "This run has the parameters and the figures of the baseline, metrics/baseline.json ."
+    assert comparison(page_of(results, baseline=same)) == sentence
+    loss = results.scores["test"]["loss"]
+    shifted = [results.scores | {"test": results.scores["test"] | {"loss": loss + change}} for change in (1e-6, 0.001)]
+    assert comparison(page_of(results, baseline=same | {"metrics": shifted[0]})) == sentence
+    text = comparison(page_of(results, baseline=same | {"metrics": shifted[1]}))
+    assert text.startswith("The parameters are those of the baseline, metrics/baseline.json ; the figures are not:")
+    assert (text.count("+0.00 points"), text.count("+0.0000"), text.count("-0.0010")) == (3, 2, 1)
+    other = {"parameters": results.model.recipe | {"eta": 0.5}, "metrics": results.scores}
+    text = comparison(page_of(results, baseline=other))
+    assert text.startswith("The baseline, metrics/baseline.json , had other parameters:")
+    assert text.endswith("this run eta 0.5 0.1 The figures are the same.")
 
 
 @pytest.mark.parametrize(
@@ -210,19 +230,41 @@ def test_without_validation_and_deformation_the_page_does_not_mention_them(resul
     )
     text = words(page).partition("The recipe")[0]
     assert "deformed" not in text
-    assert "data:image/png" not in page
+    assert 'id="training"' not in page
     assert "validation" not in text
     data = json.loads(re.findall(r'id="data">(.*?)</script>', page)[0])
     assert {row["validation_loss"] for row in data["history"]} == {None}
 
 
 def test_a_network_without_mistakes_gets_a_page_too(results: Results) -> None:
+    right = results.examples[results.examples["actual"] == results.examples["predicted"]]
     correct = [{"actual": digit, "predicted": digit} for digit in "0123456789"]
-    scores = {"test": {"accuracy": 1.0, "loss": 0.001, "precision": [1.0] * 10, "recall": [1.0] * 10}}
-    text = words(page_of(results, predictions=correct, examples=np.empty(0, EXAMPLE), scores=scores))
+    scores = {"test": {"accuracy": 1.0, "loss": 0.001, "precision": [1.0] * 10, "recall": [1.0] * 10} | CALIBRATION}
+    text = words(page_of(results, predictions=correct, examples=right, scores=scores))
     assert "100.00% of the test digits are read correctly" in text
     assert "and 0 of them wrongly." in text
     assert "There are none." in text
+
+
+def test_units_that_learnt_nothing_are_counted_and_shown_last(results: Results) -> None:
+    assert "learnt nothing" not in words(page_of(results))
+    network = Network((784, 30, 10), relu, softmax)
+    network.theta[:] = results.model.network.theta
+    network.weights[0][:, [3, 8]] = -1  # no ink excites them
+    page = page_of(results, model=model_of(results, network=network))
+    assert "2 units have learnt nothing" in words(page)
+    shown = [int(top) // 28 for top in re.findall(r'viewBox="0 (\d+) 28 28"><use href="#unit"/>', page)]
+    assert shown == [unit for unit in range(30) if unit not in {3, 8}] + [3, 8]
+    network.weights[0][:, 8] = 1
+    assert "One unit has learnt nothing" in words(page_of(results, model=model_of(results, network=network)))
+
+
+def test_the_contents_lead_to_every_section(results: Results) -> None:
+    page = page_of(results)
+    (contents,) = re.findall(r'<nav aria-label="Contents">(.*?)</nav>', page, flags=re.DOTALL)
+    links = re.findall(r'<a href="#(.*?)">(.*?)</a>', contents)
+    assert links == re.findall(r'<h2 id="(.*?)"[^>]*>(.*?)</h2>', page)
+    assert len(links) == page.count("<section")
 
 
 def test_a_network_too_large_for_a_page_is_left_out_of_it(results: Results) -> None:
@@ -245,7 +287,7 @@ def test_a_damaged_or_missing_input_is_named_and_the_last_page_stays(workspace: 
     page = workspace.report.read_bytes()
     for file in (
         *("data/prepared.npz", "models/model.safetensors", "metrics/scores.json", "metrics/baseline.json"),
-        *("plots/history.csv", "plots/predictions.csv", "plots/examples.npy"),
+        *("plots/history.csv", "plots/predictions.csv", "plots/reliability.csv", "plots/examples.npy"),
     ):
         path = tmp_path / file
         whole = path.read_bytes()
@@ -269,4 +311,4 @@ def test_the_command_saves_this_run_as_the_baseline(workspace: Workspace, result
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert load_json(tmp_path / BASELINE) == {"parameters": results.model.recipe, "metrics": results.scores}
-    assert comparison(workspace.report.read_text(encoding="utf-8")).startswith("This run is the baseline")
+    assert comparison(workspace.report.read_text(encoding="utf-8")).startswith("This run has the parameters")

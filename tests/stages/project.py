@@ -16,6 +16,7 @@ from mnist.data.idx import encode_idx
 from mnist.data.published import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from mnist.files import encode_json, save
 from stages.pipeline import BASELINE, RAW
+from tests.forked import run_module
 from tests.helpers import ROOT, VALUES, random_digits
 
 SMALL = {"data": {"validation": 100}, "network": {"hidden": [16]}}
@@ -63,20 +64,23 @@ class Project:
         """Run modules that should succeed, and return what they print."""
         printed = ""
         for module in modules:
-            process = self.start("-m", *module.split())
-            out, err = process.communicate()
-            assert process.returncode == 0, err
-            printed += out
+            done = run_module(*module.split(), cwd=self.root, environment=os.environ)
+            assert done.returncode == 0, done.stderr
+            printed += done.stdout
         return printed
 
     def fail(self, stage: str, limit: Callable[[], None] | None = None) -> str:
-        """Run a stage that should fail, and return its message."""
-        process = self.start("-m", stage, limit=limit)
-        out, err = process.communicate()
-        assert process.returncode == 1, out + err
-        assert err.startswith("error: ")
-        assert "Traceback" not in err
-        return err
+        """Run a stage that should fail, under a limit of the system if one is given, and return its message."""
+        if limit:
+            process = self.start("-m", stage, limit=limit)
+            out, err = process.communicate()
+            done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        else:
+            done = run_module(stage, cwd=self.root, environment=os.environ)
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert done.stderr.startswith("error: ")
+        assert "Traceback" not in done.stderr
+        return done.stderr
 
     def files(self, *folders: str) -> dict[str, bytes]:
         """Return the content of all files in some folders."""

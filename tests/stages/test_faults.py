@@ -31,6 +31,15 @@ def test_a_full_disk_is_reported_and_loses_nothing(stage: str, size: int, projec
     project.run(f"stages.{stage}")
 
 
+def test_training_is_reported_as_done_once_it_is_saved(project: Project) -> None:
+    project.set(seed=2)
+    process = project.start("-m", "stages.train", limit=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
+    out, err = process.communicate()
+    assert err.startswith("error: ")
+    assert "epochs in" not in out
+    assert "3 epochs in" in project.run("stages.train")
+
+
 def test_a_network_too_large_for_memory_is_reported_and_loses_nothing(project: Project) -> None:
     project.set(network={"hidden": [60_000, 60_000]})
     before = project.files(*OUTPUTS)

@@ -76,3 +76,14 @@ def test_any_stage_removes_old_leftovers_and_leaves_those_that_another_process_m
     project.run("stages.prepare")
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.suffix in (".tmp", ".partial")}
     assert left == {name.format("new") for name in names} | {"data/raw/old.tmp"}
+
+
+@pytest.mark.parametrize("stage", ["ready", "train"])
+def test_a_setting_that_tqdm_cannot_read_is_named(
+    stage: str, committed: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TQDM_MININTERVAL", "often")
+    assert committed.fail(f"stages.{stage}") == (
+        "error: the environment has a value that tqdm cannot read (could not convert string to float: 'often'); "
+        "unset TQDM_MININTERVAL\n"
+    )

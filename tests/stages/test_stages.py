@@ -225,7 +225,7 @@ def test_ctrl_c_ends_training_in_one_line_and_leaves_the_last_good_result(projec
     assert process.stdout is not None
     assert process.stdout.readline().startswith("784-16-10")  # it has begun
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 1
     assert err == "interrupted; earlier results are untouched, and the same command resumes\n"
     assert project.files("models", "plots") == before

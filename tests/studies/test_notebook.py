@@ -10,7 +10,7 @@ from mnist.errors import MnistError
 from mnist.model import Model, encode_model, load_model
 from mnist.recipe import ACTIVATIONS, Recipe
 from studies import notebook
-from tests.helpers import ROOT, random_digits
+from tests.helpers import ROOT, random_digits, some_novelty
 
 NOTEBOOK = Recipe.load_overlay(ROOT / notebook.RECIPE, base=ROOT / "params.yaml")
 BATCHES = 100
@@ -31,7 +31,7 @@ def test_100_batches_give_the_weights_losses_and_outputs_of_the_transcription() 
     assert progress.score.accuracy == right / len(DIGITS)
 
     # The test images stay 0..255.
-    model = Model(network, batches.normalisation.for_prediction, DIGITS.class_names, {})
+    model = Model(network, batches.normalisation.for_prediction, DIGITS.class_names, {}, 1.0, some_novelty())
     straight = sigmoid(sigmoid(sigmoid(np.clip(DIGITS.images[:50] @ w1, -700, 700)) @ w2) @ w3)
     np.testing.assert_allclose(model(DIGITS.images[:50]), straight, atol=1e-10)
 
@@ -68,7 +68,7 @@ def test_a_batch_of_another_size_has_no_positions() -> None:
 
 def test_every_part_of_the_program_loads_a_model_of_the_notebook(tmp_path: Path) -> None:
     training, batches = NOTEBOOK.start(NOTEBOOK.prepare(DIGITS))
-    model = Model(training.network, batches.normalisation.for_prediction, DIGITS.class_names, {})
+    model = Model(training.network, batches.normalisation.for_prediction, DIGITS.class_names, {}, 1.0, some_novelty())
     file = tmp_path / "model.safetensors"
     file.write_bytes(encode_model(model))
     loaded = load_model(file)

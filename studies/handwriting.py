@@ -1,4 +1,4 @@
-"""Digits written for the tests: strokes as a pen draws them, in several hands, slants, proportions and sizes."""
+"""Digits written for tests and studies: strokes as a pen draws them, in several hands, slants and sizes."""
 
 import itertools
 import math

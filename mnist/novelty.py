@@ -1,0 +1,182 @@
+"""How new an image is: a score for "this looks like no training image".
+
+Two measures are added. They start from the edges of an image and not from its pixels, because letters and digits are
+made of the same ink in other directions.
+
+- A network that knows the training images of each class from outliers, which are made for it: one-vs-rest outputs (Shu,
+  Xu & Liu 2017, "DOC: Deep Open Classification of Text Documents"), trained with outliers (Hendrycks, Mazeika &
+  Dietterich 2019, "Deep Anomaly Detection with Outlier Exposure").
+- The distance to the nearest class, by a Gaussian of few dimensions for each (Moghaddam & Pentland 1997, "Probabilistic
+  Visual Learning for Object Representation", equation 16).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mnist.data.arrays import ByteArray
+from mnist.data.batches import one_hot
+from mnist.data.dataset import Dataset
+from mnist.data.deformation import Deformation, deform
+from mnist.data.edges import FEATURES, edges
+from mnist.data.outliers import draw_outliers, mix_outliers
+from mnist.nn.activations import relu, sigmoid
+from mnist.nn.arrays import Batch, FloatArray
+from mnist.nn.initializers import he_normal
+from mnist.nn.losses import binary_cross_entropy
+from mnist.nn.network import Network
+from mnist.nn.optimizers import SGD, nesterov
+from mnist.nn.schedules import cosine
+from mnist.nn.training import Training
+
+FLAGGED = 0.01
+"""The part of the images of the data set itself that is taken for something else: the threshold follows from it."""
+
+HIDDEN = 128
+# Axes of all Gaussians together, which bounds the size of a model file, however many classes there are.
+_AXES = 130
+
+# How much the two measures count, each in standard deviations.
+_WEIGHTS = np.array([1, 0.75])
+
+_EPOCHS, _LEAST_STEPS, _BATCH = 10, 300, 200
+# Images of all classes that a class borrows.
+_BORROWED = 100
+# Keeps what is divided by from being 0 where all images are the same.
+_TINY = 1e-6
+# How far the known images are deformed, and the outliers.
+_KNOWN = Deformation(rotation=8, scaling=0.1, shear=0.1, shift=0.5, elastic=0.7, smoothness=5)
+_OTHERS = Deformation(rotation=25, scaling=0.25, shear=0.3, shift=1, elastic=1.3, smoothness=4)
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """The fitted score: `novelty(pixels)`.
+
+    Attributes
+    ----------
+    network : Network
+        From the normalised features to an output for each class.
+    offset, scale : float
+        Of the normalisation (x - offset) * scale of the features.
+    means : FloatArray, float32, shape (classes, FEATURES)
+    axes : FloatArray, float32, shape (classes, axes, FEATURES)
+        What the squared distance to a class has less along its principal axes.
+    rest : FloatArray, float32, shape (classes,)
+        1 / the variance of a class along all other axes.
+    mixture : (float, float, float)
+        The factors of the two measures and what is added to their sum.
+    """
+
+    network: Network
+    offset: float
+    scale: float
+    means: FloatArray
+    axes: FloatArray
+    rest: FloatArray
+    mixture: tuple[float, float, float]
+
+    def __call__(self, pixels: ByteArray) -> FloatArray:
+        """Return the score (images,) of `pixels` (images, 784).
+
+        It is 0 for the mean image of the data set; FLAGGED of those images have more than 1.
+        """
+        unknown, distance, constant = self.mixture
+        measures = self.measure(edges(pixels))
+        scores: FloatArray = unknown * measures[0] + distance * measures[1] + constant
+        return scores
+
+    def measure(self, features: FloatArray) -> FloatArray:
+        """Return both measures (2, images): how little the network knows an image, how far the nearest class is."""
+        normalised = ((features - self.offset) * self.scale).astype(np.float32)
+        squares = []
+        for mean, axes, rest in zip(self.means, self.axes, self.rest, strict=True):
+            away = features - mean
+            squares.append(rest * (away**2).sum(axis=1) - ((away @ axes.T) ** 2).sum(axis=1))
+        z = self.network.forward(normalised)[-1].astype(np.float64)
+        return np.stack([-z.max(axis=1), np.sqrt(np.maximum(np.min(squares, axis=0), 0))])
+
+
+def axes_for(classes: int) -> int:
+    """Return how many axes each of so many classes has."""
+    return max(1, _AXES // classes)
+
+
+def novelty_network(classes: int) -> Network:
+    """Return the network of the score, its weights 0."""
+    return Network((FEATURES, HIDDEN, classes), relu, sigmoid, bias=True)
+
+
+def fit_novelty(training: Dataset, held_out: ByteArray, rng: np.random.Generator) -> Novelty:
+    """Return the score for images unlike those of `training`; `held_out` images (images, 784) set its threshold."""
+    features = edges(training.images, "float32")
+    offset, scale = float(features.mean()), float(1 / max(features.std(), _TINY))
+    network = _train(training, features, offset, scale, rng)
+    fitted = Novelty(network, offset, scale, *_fit_classes(training, features), (1.0, 1.0, 0.0))
+    measures = fitted.measure(edges(held_out))
+    centre = measures.mean(axis=1)
+    factors = _WEIGHTS / np.maximum(measures.std(axis=1), _TINY)
+    factors /= max(float(np.quantile(factors @ (measures - centre[:, np.newaxis]), 1 - FLAGGED)), _TINY)
+    return replace(fitted, mixture=(float(factors[0]), float(factors[1]), -float(factors @ centre)))
+
+
+def _fit_classes(training: Dataset, features: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return `means`, `axes` and `rest` of a Gaussian for each class.
+
+    The variance along the axes that are left out is their mean. A class of few images borrows from the covariance of
+    all (Friedman 1989, "Regularized Discriminant Analysis").
+    """
+    classes = len(training.class_names)
+    everything = features.mean(axis=0)
+    groups = [features[training.labels == number] for number in range(classes)]
+    means = np.array([group.mean(axis=0) if len(group) else everything for group in groups])
+    scatters = [(group - mean).T @ (group - mean) for group, mean in zip(groups, means, strict=True)]
+    pooled = sum(scatters) / len(features) + _TINY * np.eye(FEATURES)
+    axes, rest = np.empty((classes, axes_for(classes), FEATURES)), np.empty(classes)
+    for number, (group, scatter) in enumerate(zip(groups, scatters, strict=True)):
+        variances, vectors = np.linalg.eigh((scatter + _BORROWED * pooled) / (len(group) + _BORROWED))
+        principal = slice(-axes_for(classes), None)
+        rest[number] = 1 / variances[: principal.start].mean()
+        less = np.sqrt(np.maximum(rest[number] - 1 / variances[principal], 0))
+        axes[number] = (vectors[:, principal] * less).T
+    return means.astype(np.float32), axes.astype(np.float32), rest.astype(np.float32)
+
+
+def _train(training: Dataset, features: FloatArray, offset: float, scale: float, rng: np.random.Generator) -> Network:
+    """Return a network that knows the images of each class from outliers."""
+    images = training.images
+    drawings = draw_outliers(len(images) * 4 // 5, rng)
+    mixtures = mix_outliers(images[rng.permutation(len(images))[: len(images) * 2 // 5]], rng)
+    made = [deform(images, _KNOWN, rng), deform(mixtures, _KNOWN, rng), deform(drawings, _OTHERS, rng)]
+    inputs = np.concatenate([features, *(edges(some, "float32") for some in made)])
+    inputs -= np.float32(offset)
+    inputs *= np.float32(scale)
+    targets = np.zeros((len(inputs), len(training.class_names)), np.float32)
+    targets[: 2 * len(images)] = np.tile(one_hot(training.labels, "float32", targets.shape[1]), (2, 1))
+    network = novelty_network(targets.shape[1])
+    network.initialize(he_normal, rng)
+    learning = Training(
+        network=network,
+        optimizer=SGD(network.theta, nesterov, alpha=0.9, weight_decay=3e-4),
+        loss=binary_cross_entropy,
+        eta=lambda progress: 0.1 * cosine(progress),
+        epochs=max(_EPOCHS, _LEAST_STEPS * _BATCH // len(inputs)),
+    )
+    for _ in learning.run(_Shuffled(inputs, targets, rng), ()):
+        pass
+    return network
+
+
+@dataclass(frozen=True)
+class _Shuffled:
+    """Images and targets in batches, in a new order for each epoch."""
+
+    inputs: FloatArray
+    targets: FloatArray
+    rng: np.random.Generator
+
+    def draw(self, _: float, __: slice) -> tuple[int, Iterator[Iterator[Batch]]]:
+        order = self.rng.permutation(len(self.inputs))
+        chosen = (order[start : start + _BATCH] for start in range(0, len(order), _BATCH))
+        return len(order), iter([((len(some), [(self.inputs[some], self.targets[some])]) for some in chosen)])

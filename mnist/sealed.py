@@ -1,0 +1,62 @@
+"""Files of named arrays with a description, sealed by a digest, in safetensors, which cannot carry code.
+
+The digest covers all that a file holds, so that a single flipped bit is found.
+"""
+
+import hashlib
+import json
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as decode
+from safetensors.numpy import save as encode
+
+from mnist.errors import MnistError
+
+_FORMAT = 4
+_METADATA = "mnist"
+
+Tensors: TypeAlias = dict[str, NDArray[Any]]
+
+
+class ModelFileError(MnistError):
+    """A file that does not hold what it should in a form that this version knows."""
+
+
+def encode_sealed(tensors: Tensors, description: dict[str, Any]) -> bytes:
+    """Return a file of arrays and their description (any JSON object), with a format number and a digest of it all."""
+    sealed = description | {"format": _FORMAT}
+    sealed["sha256"] = _digest(tensors, sealed)
+    # One entry only: safetensors does not promise to keep the order of several, nor so the bytes of the file.
+    return encode(tensors, {_METADATA: json.dumps(sealed, sort_keys=True)})
+
+
+def decode_sealed(data: bytes) -> tuple[dict[str, Any], Tensors]:
+    """Return what `encode_sealed` made a file of: the description, the arrays.
+
+    Raises ModelFileError where the file is damaged or has an unknown format.
+    """
+    try:
+        tensors = decode(data)
+        # safetensors decodes the arrays only. A file begins with the length of a header in JSON, and that header.
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        description = json.loads(header.get("__metadata__", {}).get(_METADATA, "null"))
+    # KeyError: a type of number that NumPy does not have.
+    except (SafetensorError, TypeError, ValueError, KeyError, RecursionError) as error:
+        raise ModelFileError(f"it is not readable: {error}") from error
+    if not isinstance(description, dict):
+        raise ModelFileError("it does not describe its content")
+    if description.get("format") != _FORMAT:
+        raise ModelFileError(f"it has format {description.get('format')!r}; this version reads format {_FORMAT}")
+    if description.pop("sha256", None) != _digest(tensors, description):
+        raise ModelFileError("it is damaged: it does not hold what was written")
+    return description, tensors
+
+
+def _digest(tensors: Tensors, description: dict[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
+    for name in sorted(tensors):
+        digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode())
+        digest.update(tensors[name].tobytes())
+    return digest.hexdigest()

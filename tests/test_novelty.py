@@ -1,0 +1,89 @@
+"""The score of novelty: what it is fitted to, what it finds, and odd data sets."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mnist.data.dataset import Dataset
+from mnist.data.edges import FEATURES, edges
+from mnist.data.outliers import draw_outliers, mix_outliers
+from mnist.novelty import Novelty, axes_for, fit_novelty
+from tests.helpers import random_digits, some_novelty
+
+DIGITS, HELD_OUT = random_digits(600), random_digits(300, seed=1)
+
+
+@pytest.fixture(scope="module")
+def novelty() -> Novelty:
+    return fit_novelty(DIGITS, HELD_OUT.images, np.random.default_rng(0))
+
+
+def test_one_in_a_hundred_of_the_held_out_images_is_above_1_and_their_mean_is_0(novelty: Novelty) -> None:
+    scores = novelty(HELD_OUT.images)
+    assert scores.mean() == pytest.approx(0, abs=1e-4)
+    assert np.mean(scores > 1) == pytest.approx(0.01, abs=0.005)
+
+
+def test_drawings_and_images_turned_on_their_side_are_found(novelty: Novelty) -> None:
+    turned = DIGITS.images.reshape(-1, 28, 28).swapaxes(1, 2).reshape(-1, 784)
+    for images in (turned, draw_outliers(200, np.random.default_rng(1)), np.full((1, 784), 255, np.uint8)):
+        assert np.mean(novelty(images) > 1) > 0.9
+
+
+def test_the_same_seed_gives_the_same_score(novelty: Novelty) -> None:
+    again = fit_novelty(DIGITS, HELD_OUT.images, np.random.default_rng(0))
+    np.testing.assert_array_equal(again(HELD_OUT.images), novelty(HELD_OUT.images))
+
+
+def test_the_distance_is_that_of_a_gaussian_whose_other_axes_share_a_variance(novelty: Novelty) -> None:
+    features = edges(HELD_OUT.images[:5])
+    expected = np.full((5, 10), np.inf)
+    for number in range(10):
+        axes, rest = novelty.axes[number].astype(float), float(novelty.rest[number])
+        precision = rest * np.eye(FEATURES) - axes.T @ axes
+        assert np.linalg.eigvalsh(precision).min() > 0
+        away = features - novelty.means[number]
+        expected[:, number] = np.einsum("ni,ij,nj->n", away, precision, away)
+    np.testing.assert_allclose(novelty.measure(features)[1] ** 2, expected.min(axis=1), rtol=1e-5)
+
+
+def test_the_score_adds_the_two_measures() -> None:
+    novelty = some_novelty()
+    measures = novelty.measure(edges(DIGITS.images[:9]))
+    changed = replace(novelty, mixture=(2.0, -3.0, 0.5))
+    np.testing.assert_allclose(changed(DIGITS.images[:9]), 2 * measures[0] - 3 * measures[1] + 0.5)
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        Dataset(np.zeros((4, 784), np.uint8), np.array([0, 1, 0, 1], np.uint8), ("a", "b")),
+        Dataset(DIGITS.images[:3], np.array([0, 0, 99], np.uint8), tuple(map(str, range(100)))),
+    ],
+    ids=["all the same", "classes without images"],
+)
+def test_odd_data_sets_get_a_finite_score(dataset: Dataset) -> None:
+    novelty = fit_novelty(dataset, dataset.images, np.random.default_rng(0))
+    assert np.isfinite(novelty(np.concatenate([dataset.images, HELD_OUT.images]))).all()
+    assert novelty.axes.shape == (len(dataset.class_names), axes_for(len(dataset.class_names)), FEATURES)
+
+
+def test_edges_tell_ink_from_its_directions() -> None:
+    image = np.zeros((28, 28), np.uint8)
+    image[:, 10:18] = 255
+    ink, upright, _, lying, _ = edges(image.reshape(1, 784)).reshape(5, 7, 7)
+    assert ink[3, 3] > 0.9
+    assert ink[3, 0] < 0.1
+    assert upright[3, 2:5].min() > 10 * lying[3, 2:5].max()
+    np.testing.assert_allclose(edges(image.reshape(1, 784), "float32")[0], edges(image.reshape(1, 784))[0], atol=1e-3)
+
+
+def test_outliers_are_images_that_differ_and_have_ink() -> None:
+    drawings = draw_outliers(1001, np.random.default_rng(0))
+    mixtures = mix_outliers(DIGITS.images, np.random.default_rng(0))
+    assert (drawings.shape, mixtures.shape) == ((1001, 784), DIGITS.images.shape)
+    for images in (drawings, mixtures):
+        assert images.dtype == np.uint8
+        assert (images.max(axis=1) > 0).all()
+        assert len(np.unique(images, axis=0)) > 0.95 * len(images)
