@@ -37,8 +37,12 @@ def measure_contrast(grey: FloatArray) -> FloatArray:
     Takes the brightness (height, width), 0 black to 1 white. Returns the same shape, about 0 where there is paper.
     """
     dark = grey if _is_dark(grey) else 1 - grey
-    size = max(3, int(_WIDEST * min(grey.shape)))
-    paper = _close(windows(dark, 1).mean(axis=(2, 3)), size, size)
+    size = max(3, int(_WIDEST * max(grey.shape)))
+    smooth = windows(dark, 1).mean(axis=(2, 3))
+    # Ink that is cut at the border would go on beyond it.
+    for edge in (smooth[:1], smooth[-1:], smooth[:, :1].T, smooth[:, -1:].T):
+        edge[:] = _close(edge, 1, size)
+    paper = _close(smooth, size, size)
     contrast: FloatArray = (paper - dark) / np.maximum(paper, _BLACK)
     return contrast
 
