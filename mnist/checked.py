@@ -18,10 +18,10 @@ from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, NodeEve
 from mnist.errors import MnistError
 from mnist.files import read_file
 
-# A message lists no more faults of one file than these, and shows no longer values.
+# The most faults that a message lists for a file, and the most characters that it shows of a value.
 _FAULTS = 30
 _WIDEST = 100
-# The bytes of a file, and the tables and lists inside each other.
+# Limits of a file: its bytes, the depth of nested tables and lists, the characters of a value.
 _LARGEST = 100_000
 _DEEPEST = 20
 _LONGEST_VALUE = 1000
@@ -32,7 +32,7 @@ class RecipeError(MnistError):
 
 
 def read_number(value: object) -> object:
-    """Read text that is a number, such as the 1e-05 that YAML 1.1 takes for text, and reject true and false."""
+    """Convert text that is a number, such as 1e-05, which YAML 1.1 reads as text; reject true and false."""
     if isinstance(value, bool):
         raise ValueError("should be a number, not true or false")
     if isinstance(value, str):
@@ -51,12 +51,12 @@ Count = Annotated[int, BeforeValidator(read_number)]
 
 @dataclass(frozen=True)
 class KeyOf:
-    """The annotation of text that should be a key of a table, which may still grow."""
+    """Annotates text that should be a key of a table; the table may get more keys later."""
 
     table: Mapping[str, object]
 
     def __get_pydantic_core_schema__(self, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Check the value before pydantic does, and describe it by the keys of the present."""
+        """Check the value before pydantic does; the JSON schema lists the keys that the table has now."""
         return core_schema.no_info_before_validator_function(
             self._check, handler(source), json_schema_input_schema=core_schema.literal_schema(list(self.table))
         )
@@ -68,7 +68,7 @@ class KeyOf:
 
 
 class Keys(BaseModel):
-    """The keys of a file or of a group in it: all are needed, no others are allowed."""
+    """The keys of a file or of a group in it: all are required, no others are allowed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -93,16 +93,16 @@ class CheckedFile(Keys):
 
     @classmethod
     def fields(cls) -> dict[str, FieldInfo]:
-        """Return all keys, those of groups as `group.key`, in their order."""
+        """Return all keys in order; a key in a group has the name `group.key`."""
         return dict(_fields(cls))
 
     @classmethod
     def _describe(cls, fault: Any) -> str:
-        """Put one of pydantic's findings into a line: key, value, allowed values, meaning of the key."""
+        """Describe one of pydantic's findings in a line: key, value, allowed values, meaning of the key."""
         fields, parts = cls.fields(), [str(part) for part in fault["loc"]]
         key = next((name for end in range(len(parts), 0, -1) if (name := ".".join(parts[:end])) in fields), "")
         if not key and fault["type"] != "extra_forbidden":
-            return f"{shorten(fault['input'])}: is no text that a key can be"
+            return f"{shorten(fault['input'])}: cannot be a key, which should be text"
         if fault["type"] == "extra_forbidden":
             alike = difflib.get_close_matches(parts[-1], [name.split(".")[-1] for name in fields], n=1)
             known = [name for name in fields if alike and name.split(".")[-1] == alike[0]]
@@ -111,7 +111,7 @@ class CheckedFile(Keys):
         meaning = f"({key}: {fields[key].description})"
         if fault["type"] == "missing":
             return f"{key}: is missing {meaning}"
-        # The rest of pydantic's place says which alternative of a type it tried; only positions in lists help.
+        # The rest of pydantic's location names the alternative of a type that it tried, which does not help a user.
         place = ".".join([key, *(str(part) for part in fault["loc"] if isinstance(part, int))])
         rule = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
         return f"{place} = {shorten(fault['input'])}: {rule} {meaning}"
@@ -125,9 +125,10 @@ def _fields(keys: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Fiel
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the lines of `key: value` that a YAML file holds.
+    """Return the keys and values of a YAML file.
 
-    Raises RecipeError where the file is missing, too large, not YAML, has a key twice, or holds something else.
+    Raises RecipeError if the file is missing, is too large, is not YAML, repeats a key, or does not consist of keys and
+    values.
     """
     try:
         values = parse_yaml(read_file(path, _LARGEST).decode())
@@ -141,10 +142,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_yaml(text: str) -> Any:
-    """Return the value of YAML as DVC reads it, so that what DVC records is what is trained.
+    """Return the value of a YAML text, read as DVC reads it, so that training uses the values that DVC records.
 
-    Raises RecipeError where it is not YAML, has a key twice, or has what hyperparameters do not need and what can take
-    memory and time without end: anchors, aliases, tags, deep nesting.
+    Raises RecipeError if the text is not YAML or repeats a key. Anchors, aliases, tags and deep nesting raise it too:
+    hyperparameters do not need them, and they can take unlimited memory and time.
     """
     depth = 0
     try:
@@ -163,7 +164,7 @@ def parse_yaml(text: str) -> Any:
     except MarkedYAMLError as error:
         line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise RecipeError(f"is not YAML: {error.problem or error.context}{line}") from error
-    # ruamel.yaml does not catch the errors of its constructors: for dates that no calendar has, and so on.
+    # ruamel.yaml does not catch the errors of its constructors, which fail on an impossible date, for example.
     except Exception as error:
         raise RecipeError(f"is not YAML: {error}") from error
 
@@ -178,7 +179,7 @@ def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 
 def flatten(table: object) -> dict[str, Any]:
-    """Return a table of values and groups as one table, the keys of a group as `group.key`; empty where it is none."""
+    """Return a table of values and groups as one flat table with keys like `group.key`; empty if it is no table."""
     flat: dict[str, Any] = {}
     for key, value in table.items() if isinstance(table, dict) else ():
         flat |= {f"{key}.{inner}": part for inner, part in value.items()} if isinstance(value, dict) else {key: value}
@@ -186,7 +187,7 @@ def flatten(table: object) -> dict[str, Any]:
 
 
 def shorten(value: object) -> str:
-    """Show a value from a file in a bounded space, however large or nested it is."""
+    """Return a short text for a value from a file, however large or deeply nested the value is."""
     return _shorten_text(reprlib.repr(value))
 
 

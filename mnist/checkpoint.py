@@ -1,7 +1,7 @@
-"""An unfinished training as a file, so that a killed one resumes and ends with the same bits.
+"""Saves an unfinished training in a file, so that a killed training resumes and ends with the same bits.
 
-The file lies outside DVC's outputs, which DVC may delete, and is named by a fingerprint of all that the training
-follows from: no other training resumes from it.
+The file lies outside DVC's outputs, which DVC may delete. Its name is a fingerprint of everything that decides the
+result, so that no other training resumes from it.
 """
 
 import os
@@ -20,13 +20,13 @@ from mnist.files import save
 from mnist.nn.training import Epoch, Training
 from mnist.sealed import ModelFileError, Tensors, decode_sealed, encode_sealed
 
-# Seconds between two checkpoints, and the part of the time that writing them may take.
+# The fewest seconds between two checkpoints, and the largest fraction of the time that writing them may take.
 _PAUSE = 2.0
 _SHARE = 0.01
 
 
 def encode_checkpoint(training: Training, batches: Batches) -> bytes:
-    """Return the file of all that a training, between two epochs, continues from."""
+    """Return the checkpoint file of a training between two epochs: everything that it needs to continue."""
     tensors = {f"optimizer.{name}": values for name, values in training.optimizer.state.items()}
     description = {
         "history": training.history,
@@ -36,9 +36,9 @@ def encode_checkpoint(training: Training, batches: Batches) -> bytes:
 
 
 def restore_checkpoint(data: bytes, training: Training, batches: Batches) -> None:
-    """Bring a training that has just begun to where the one was that `encode_checkpoint` made a file of.
+    """Bring a training that has just begun to the state that `encode_checkpoint` saved.
 
-    Raises ModelFileError where the file is damaged or belongs to another network or optimizer; nothing is changed then.
+    Raises ModelFileError, and changes nothing, if the file is damaged or belongs to another network or optimizer.
     """
     places = {f"optimizer.{name}": values for name, values in training.optimizer.state.items()}
     places["theta"] = training.network.theta
@@ -67,14 +67,14 @@ def _generator(bit_generator_state: Any) -> np.random.Generator:
 
 
 class Checkpoint:
-    """Where one training is saved while it runs; use it inside `locked`."""
+    """The file that keeps one training while it runs; use it inside `locked`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._due = time.monotonic() + _PAUSE
 
     def restore(self, training: Training, batches: Batches) -> None:
-        """Resume the training where an earlier process left it, if one did."""
+        """Resume the training from the checkpoint of an earlier process, if there is one."""
         if not self._path.exists():
             return
         try:
@@ -86,7 +86,7 @@ class Checkpoint:
             print(f"warning: {self._path}: {error}; set aside as {aside.name}, training starts over", file=sys.stderr)
 
     def save_if_due(self, training: Training, batches: Batches) -> None:
-        """Save a training, between two epochs, unless that was done just now."""
+        """Save a training between two epochs, unless the last checkpoint is too recent."""
         start = time.monotonic()
         if start >= self._due:
             save({self._path: encode_checkpoint(training, batches)})
@@ -100,8 +100,8 @@ class Checkpoint:
 
 @contextmanager
 def locked(name: str) -> Iterator[Checkpoint]:
-    """Hold the checkpoint of this name; another process that wants it waits until it is free."""
-    # DVC runs queued experiments in folders that it deletes when they are killed; DVC_ROOT stays.
+    """Lock the checkpoint of this name for the block; first wait while another process holds the lock."""
+    # DVC deletes the folder of a queued experiment that is killed; it keeps DVC_ROOT.
     folder = Path(os.environ.get("DVC_ROOT", "")) / ".checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / f"{name}.lock")

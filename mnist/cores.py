@@ -8,15 +8,15 @@ from mnist.errors import MnistError
 from mnist.nn.parallel import CAN_FORK
 
 PROCESSES = "MNIST_PROCESSES"
-"""The environment variable by which a user chooses the number of processes."""
+"""The environment variable with which a user chooses the number of processes."""
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def count_cores() -> int:
-    """Return how many cores this process may use: those that it may run on, and no more than a container's quota."""
+    """Return how many cores this process may use: the cores that it may run on, limited by a container's quota."""
     cores = len(os.sched_getaffinity(0)) if CAN_FORK else os.cpu_count() or 1
-    # The file says "max 100000" or "150000 100000": microseconds of processor time in so many microseconds.
+    # The file says "max 100000" or "150000 100000": microseconds of processor time, and the period.
     with suppress(OSError, ValueError, ZeroDivisionError):
         quota, period = map(int, _QUOTA.read_text().split())
         cores = min(cores, max(1, quota // period))
@@ -24,9 +24,9 @@ def count_cores() -> int:
 
 
 def choose_processes(shards: int) -> int:
-    """Return how many processes train together: one for each shard, but no more than there are cores.
+    """Return how many processes train together: one for each shard, but at most one for each core.
 
-    Their number changes no bit of the result. Raises MnistError where the user has chosen something else than a number.
+    The number of processes does not change the result. Raises MnistError if the user's choice is not a number.
     """
     chosen = os.environ.get(PROCESSES) or count_cores()
     try:

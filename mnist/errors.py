@@ -1,4 +1,7 @@
-"""The one kind of error that a user meets (what is wrong, where, what to do), and how commands end with it."""
+"""The error class for everything that a user can mend, and the way in which commands print it and end.
+
+A message says what is wrong, where, and what to do.
+"""
 
 import os
 import sys
@@ -14,9 +17,9 @@ class MnistError(Exception):
 
 
 def printable(text: object) -> str:
-    """Return text that may come from outside as a terminal can show it.
+    """Make text from outside safe for a terminal.
 
-    Control characters other than line ends are escaped, long lines and long texts cut.
+    Escapes control characters other than line ends, and cuts long lines and long texts.
     """
     lines = str(text).split("\n")[:_MOST_LINES]
     shown = (f"{line[:_LONGEST_LINE]}{' ...' if len(line) > _LONGEST_LINE else ''}" for line in lines)
@@ -29,9 +32,9 @@ def _escape(character: str) -> str:
 
 @contextmanager
 def plain_errors(interrupted: str = "the same command resumes") -> Iterator[None]:
-    """End the program with a message and no traceback where something is wrong that the user can mend.
+    """On an error that the user can mend, end the program with a message and without a traceback.
 
-    `interrupted` is what to know after Ctrl-C, besides that nothing is lost.
+    The message after Ctrl-C says that nothing is lost, and then `interrupted`.
     """
     _open_closed_streams()
     try:
@@ -52,9 +55,9 @@ def plain_errors(interrupted: str = "the same command resumes") -> Iterator[None
 
 
 def _open_closed_streams() -> None:
-    """Give a closed stdout and stderr (`>&-`), which Python sets to None, a place: a file might get their number."""
+    """Open a closed stdout or stderr (`>&-`), which Python sets to None: the next file would get its descriptor."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             null = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
-            # Where only stderr is closed, messages go to stdout.
+            # If only stderr is closed, messages go to stdout.
             setattr(sys, name, sys.stdout or null)

@@ -22,8 +22,9 @@ EXAMPLE = np.dtype(
 def choose_examples(outputs: FloatArray, dataset: Dataset, count: int) -> NDArray[np.void]:
     """Return images from each cell of the confusion matrix, at most `count` from each, as an array of EXAMPLE.
 
-    `outputs` (images, classes) are the network's for the images of `dataset`. Cells come in the order of class and
-    predicted class; in a cell mistakes come with the largest output first, other images in the order of the file.
+    `outputs` (images, classes) are the outputs of the network for the images of `dataset`. Cells are sorted by class,
+    then by predicted class. Within a cell, mistakes are sorted by their largest output, and correct images stay in file
+    order.
     """
     classes = len(dataset.class_names)
     predictions, largest = outputs.argmax(axis=1), outputs.max(axis=1)
@@ -41,7 +42,7 @@ def choose_examples(outputs: FloatArray, dataset: Dataset, count: int) -> NDArra
 def worst_mistakes(examples: NDArray[np.void], count: int) -> NDArray[np.void]:
     """Return the mistakes among some examples, worst first, at most `count`.
 
-    The measure is how far the output of the wrong class is above that of the right one.
+    They are sorted by the output of the predicted class minus the output of the true class.
     """
     mistakes = examples[examples["actual"] != examples["predicted"]]
     lead = mistakes["output"] - mistakes["output_of_actual"]

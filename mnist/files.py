@@ -1,4 +1,4 @@
-"""Files that are either whole or not there (write beside, flush to disk, rename), and the plain formats in them."""
+"""Saves files atomically (write a temporary file, flush it to disk, rename it), and encodes plain formats."""
 
 import csv
 import errno
@@ -19,17 +19,17 @@ from mnist.errors import MnistError
 
 
 class DamagedFileError(MnistError):
-    """A file that the project wrote and that no longer holds what was written."""
+    """A file of the project no longer holds the content that the project wrote."""
 
 
 def read_file(path: Path, most: int = 1 << 32) -> bytes:
     """Return the content of a regular file of at most `most` bytes.
 
-    Raises OSError, whose text names the file, where it is larger or something else: a pipe or a device may be endless.
+    Raises OSError, which names the file, if it is larger or is not a regular file: a pipe or a device may be endless.
     """
     check_file(path)
     with path.open("rb") as file:
-        # Files of the system in /proc have no size; reading some of them waits for ever.
+        # Files in /proc have size 0, and reading some of them blocks forever.
         size = os.fstat(file.fileno()).st_size
         if size > most:
             raise OSError(errno.EFBIG, f"has more than {most:,} bytes", str(path))
@@ -37,7 +37,7 @@ def read_file(path: Path, most: int = 1 << 32) -> bytes:
 
 
 def check_file(path: Path) -> None:
-    """Raise OSError where a path is not that of a regular file, before it is opened: that alone can wait for ever."""
+    """Raise OSError if a path is not a regular file. Check before opening it: opening a pipe can block forever."""
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
@@ -46,13 +46,13 @@ def check_file(path: Path) -> None:
 
 
 def save(contents: Mapping[Path, bytes]) -> None:
-    """Write files (path -> bytes) that belong together: all are complete and on disk before the first takes its place.
+    """Write files (path -> bytes) that belong together: all are complete and on disk before the first is replaced.
 
-    After an error all of them hold what they held before. Missing folders are made. Raises OSError, which names the
-    file, where a folder cannot be written or the disk is full.
+    Creates missing folders. Raises OSError, which names the file, if a folder cannot be written or the disk is full;
+    after an error every file has its old content.
     """
-    # In the same folder, because a rename is atomic only within a file system; a leftover of a killed process has the
-    # same name and is overwritten.
+    # The temporary file is in the same folder, because a rename is atomic only within a file system. A killed process
+    # can leave it behind; the next save overwrites it.
     unfinished = {path: path.with_name(f".{path.name}.partial") for path in contents}
     path = Path()
     try:
@@ -68,13 +68,13 @@ def save(contents: Mapping[Path, bytes]) -> None:
         raise OSError(error.errno, f"cannot be written: {error.strerror or error}", str(path)) from error
     finally:
         for leftover in unfinished.values():
-            # There is none after a success, nor where it could not be made.
+            # After a success there is none, and a folder that cannot be written never had one.
             with suppress(OSError):
                 leftover.unlink()
 
 
 def encode_json(value: Mapping[str, Any]) -> bytes:
-    """Return a JSON file; raises MnistError where a number in it is not finite, which JSON cannot express."""
+    """Return a JSON file; raises MnistError if a number is not finite, which JSON cannot express."""
     try:
         return f"{json.dumps(value, indent=2, allow_nan=False)}\n".encode()
     except ValueError as error:
@@ -82,7 +82,7 @@ def encode_json(value: Mapping[str, Any]) -> bytes:
 
 
 def load_json(path: Path) -> dict[str, Any]:
-    """Return the object of a JSON file; raises DamagedFileError where it does not hold one."""
+    """Return the object of a JSON file; raises DamagedFileError if the file does not hold an object."""
     try:
         value = json.loads(read_file(path))
     except (ValueError, RecursionError) as error:
@@ -100,7 +100,7 @@ def encode_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes
 
 
 def load_csv(path: Path, header: Sequence[str]) -> list[dict[str, str]]:
-    """Return the rows of a file that `encode_csv` made with these names; raises DamagedFileError."""
+    """Return the rows of a file that `encode_csv` made with this header; raises DamagedFileError."""
     try:
         first, *rows = csv.reader(io.StringIO(read_file(path).decode()), strict=True)
         if first != list(header):
@@ -111,7 +111,7 @@ def load_csv(path: Path, header: Sequence[str]) -> list[dict[str, str]]:
 
 
 def load_numbers(path: Path, header: Sequence[str]) -> list[dict[str, float]]:
-    """Return the rows of a file of numbers that `encode_csv` made with these names; raises DamagedFileError."""
+    """Return the rows of a file of numbers that `encode_csv` made with this header; raises DamagedFileError."""
     rows = load_csv(path, header)
     try:
         return [{name: float(value) for name, value in row.items()} for row in rows]
@@ -127,7 +127,7 @@ def encode_array(values: NDArray[Any]) -> bytes:
 
 
 def load_array(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return the array (n,) of a file that `encode_array` made; raises DamagedFileError where it has another type."""
+    """Return the array (n,) of a file that `encode_array` made; raises DamagedFileError if it has another type."""
     data = read_file(path)
     try:
         values: NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)

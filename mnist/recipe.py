@@ -1,4 +1,4 @@
-"""params.yaml, typed and checked, and the only place where a name in it becomes a Python object."""
+"""Reads and checks params.yaml; the only module that turns a name in it into a Python object."""
 
 import json
 from collections.abc import Callable
@@ -49,7 +49,7 @@ SCHEDULES: dict[str, Callable[[float], float]] = {"cosine": cosine, "linear": li
 
 Purpose: TypeAlias = Literal["split", "weights", "shuffling", "deformation", "novelty"]
 
-# A purpose's number is part of every recorded result: add new ones at the end, never renumber.
+# The number of a purpose affects every recorded result: add new purposes at the end, never renumber.
 _SPAWN_KEYS: dict[Purpose, int] = {"split": 0, "weights": 1, "shuffling": 2, "deformation": 3, "novelty": 4}
 
 
@@ -130,7 +130,7 @@ class Recipe(CheckedFile):
 
     @classmethod
     def load_overlay(cls, path: Path, base: Path = PARAMS) -> Self:
-        """Return the recipe of a file that holds only what differs from params.yaml; raises as `check`."""
+        """Return the recipe of a file that holds only the differences from params.yaml; raises as `check`."""
         return cls.check(path, merge(read_yaml(base), read_yaml(path)))
 
     def changed(self, source: object, changes: dict[str, Any]) -> Self:
@@ -138,14 +138,14 @@ class Recipe(CheckedFile):
         return self.check(source, merge(self.model_dump(), changes))
 
     def generator(self, purpose: Purpose) -> np.random.Generator:
-        """Return the random generator for one purpose: changing one purpose does not move the others.
+        """Return the random generator for one purpose: a change of one purpose does not affect the others.
 
-        They are the children that `numpy.random.SeedSequence(seed).spawn` gives, in the order of the table.
+        The generators are the children that `numpy.random.SeedSequence(seed).spawn` returns, in the order of the table.
         """
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(_SPAWN_KEYS[purpose],)))
 
     def prepare(self, digits: Dataset) -> Prepared:
-        """Return the training images split and the normalisation fitted; raises DatasetError where none are left."""
+        """Split the training images, and fit the normalisation; raises DatasetError if no training images are left."""
         held_back = stratified_split(digits, self.data.validation, self.generator("split"))
         training, validation = digits[~held_back], digits[held_back]
         normalisation = NORMALIZERS[self.data.normalize].fit(training.images)
@@ -156,7 +156,7 @@ class Recipe(CheckedFile):
         return NORMALIZERS[self.data.normalize](prepared.offset, prepared.scale)
 
     def start(self, prepared: Prepared) -> tuple[Training, Batches]:
-        """Return a training before its first epoch, and its batches; raises RecipeError where a batch is too large."""
+        """Return a training before its first epoch, and its batches; raises RecipeError if a batch is too large."""
         if self.batch_size > len(prepared.training):
             raise RecipeError(
                 f"batch_size = {self.batch_size}: should be at most {len(prepared.training)}, the training images that "

@@ -1,4 +1,4 @@
-"""The name for arrays that hold images and labels as they are stored."""
+"""The type of the arrays that hold images and labels as MNIST stores them."""
 
 from typing import TypeAlias
 

@@ -22,9 +22,10 @@ Order: TypeAlias = Callable[[int, int, np.random.Generator], NDArray[np.int64]]
 _CHUNK = 4000
 
 PIECE = 1000
-"""Images that are measured at a time, which bounds the memory that takes."""
+"""Images that are measured at a time: this bounds the memory that measuring takes."""
 
-# Seconds after which a thread hands Python over. With Python's own 0.005 an epoch with deformations took 3% longer.
+# Seconds after which a thread releases the interpreter. With Python's default, 0.005, an epoch with deformations took
+# 3% longer.
 _SWITCH_INTERVAL = 0.0005
 
 T = TypeVar("T")
@@ -32,10 +33,10 @@ T = TypeVar("T")
 
 @dataclass
 class Batches:
-    """Training images, drawn epoch by epoch, as batches whose numbers have the type `dtype`.
+    """Draws the training images of each epoch, and yields them as batches of type `dtype`.
 
-    Each batch is cut into `shards`. The generator "shuffling" draws the order of the images, "deformation" the seeds by
-    which the images of each shard are deformed.
+    Each batch is split into `shards`. The generator "shuffling" draws the order of the images; the generator
+    "deformation" draws a seed for each shard, from which the deformations of its images follow.
     """
 
     dataset: Dataset
@@ -48,17 +49,17 @@ class Batches:
     shards: int = 1
 
     def draw(self, progress: float, part: slice = slice(None)) -> tuple[int, Iterator[Iterator[Batch]]]:
-        """Return how many images the next epoch has, and its batches, some at a time.
+        """Return the number of images in the next epoch, and its batches in chunks.
 
-        `progress` is the part of the training, 0..1, that is complete when the epoch begins; `part` says which shards
-        of each batch are wanted, and changes nothing in them. Only one batch can be used at a time: the next one
-        overwrites it. The generators are those of a complete epoch afterwards.
+        `progress` is the fraction of the training, 0..1, that is complete when the epoch begins. `part` selects shards
+        of each batch, and does not change their content. Use one batch at a time: the next one overwrites it. The call
+        draws from the generators the numbers of the whole epoch, whatever `part` is.
         """
         order = self.order(len(self.dataset), self.batch_size, self.generators["shuffling"])
         seeds = self.generators["deformation"].integers(2**63, size=self.shards)
         wanted = {shard: np.random.default_rng(seeds[shard]) for shard in range(self.shards)[part]}
         chunks = self._chunks(order, self.deformation.faded(progress), wanted)
-        # A process that has all shards to itself can leave their preparation to another core.
+        # A process that trains on all shards alone can leave their preparation to another core.
         return len(order), prefetch(chunks) if len(wanted) == self.shards else chunks
 
     def _chunks(
@@ -80,9 +81,9 @@ class Batches:
             yield ((len(batch), list(parts)) for batch, *parts in zip(batches, *shards, strict=True))
 
     def _normalise(self, digits: Dataset, sizes: list[int]) -> Iterator[Examples]:
-        """Yield so many of the images at a time, in an array that the next ones overwrite.
+        """Yield the images in pieces of these `sizes`; each piece overwrites the one before.
 
-        They are normalised only when they are taken, and so are in the cache of the core that uses them.
+        A piece is normalised just before it is used, so that it is in the cache of the core that uses it.
         """
         targets, start = one_hot(digits.labels, self.dtype, len(digits.class_names)), 0
         normalised = np.empty((max(sizes), PIXELS), self.dtype)
@@ -92,7 +93,7 @@ class Batches:
 
 
 def batches_of(dataset: Dataset, normalisation: Normalisation, dtype: str, size: int = PIECE) -> Iterator[Examples]:
-    """Yield a dataset in batches of `size`, as it is, in its order; the last one may be smaller."""
+    """Yield a dataset in batches of `size`, without shuffling or deformation; the last batch may be smaller."""
     targets = one_hot(dataset.labels, dtype, len(dataset.class_names))
     for start in range(0, len(dataset), size):
         images = dataset.images[start : start + size]
@@ -105,9 +106,9 @@ def one_hot(labels: ByteArray, dtype: str, classes: int = len(DIGITS)) -> FloatA
 
 
 def prefetch(items: Iterator[T]) -> Iterator[T]:
-    """Yield the same, each made in a thread while the one before it is used."""
+    """Yield the same items; a thread makes the next item while the caller uses the current one."""
     usual = sys.getswitchinterval()
-    # Both threads want Python for microseconds between two calls of NumPy, and one may wait for it this long.
+    # Between two NumPy calls each thread needs the interpreter for microseconds, and may wait this long to get it.
     sys.setswitchinterval(min(usual, _SWITCH_INTERVAL))
     try:
         with ThreadPoolExecutor(max_workers=1) as thread:
@@ -125,5 +126,5 @@ def shuffled(count: int, _: int, rng: np.random.Generator) -> NDArray[np.int64]:
 
 
 def in_file_order(count: int, batch_size: int, _: np.random.Generator) -> NDArray[np.int64]:
-    """Full batches in the order of the file; a partial last one is dropped."""
+    """Full batches in the order of the file; a partial last batch is dropped."""
     return np.arange(count - count % batch_size)

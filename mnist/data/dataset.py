@@ -1,4 +1,4 @@
-"""Images and their labels: read and checked, split into training and validation set, kept as one file."""
+"""Images and their labels: reads and checks them, splits them into training and validation set, saves them."""
 
 import io
 import zipfile
@@ -17,14 +17,14 @@ from mnist.files import DamagedFileError, load_json, read_file
 SIDE = 28
 PIXELS = SIDE * SIDE
 DIGITS = tuple("0123456789")
-"""The names of the classes where nothing else is known."""
+"""The names of the classes of a data set that does not name its own."""
 
 CLASS_NAMES = "classes.json"
-"""The file beside raw images that has the names of their classes."""
+"""The file beside raw images that lists the names of their classes."""
 
 
 class DatasetError(MnistError):
-    """Files that do not hold digits with their labels, or too few of them."""
+    """The files do not hold digits with their labels, or hold too few of them."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Dataset:
 
 
 def read_raw(images: Path, labels: Path) -> Dataset:
-    """Return the images of two IDX files, with the class names of the file CLASS_NAMES beside them, if it is there.
+    """Return the images and labels of two IDX files, with the class names from the file CLASS_NAMES if there is one.
 
-    Raises DatasetError where the images are not 28 x 28, the counts differ, or a label has no class; IdxError where
-    a file is not IDX; DamagedFileError where the class names are damaged; OSError where a file cannot be read.
+    Raises DatasetError if the images are not 28 x 28, the counts differ, or a label has no class; IdxError if a file is
+    not IDX; DamagedFileError if the class names are damaged; OSError if a file cannot be read.
     """
     names = images.with_name(CLASS_NAMES)
     class_names = tuple(map(str, load_json(names)["class_names"])) if names.exists() else DIGITS
@@ -62,9 +62,9 @@ def read_raw(images: Path, labels: Path) -> Dataset:
 
 
 def stratified_split(dataset: Dataset, count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Choose `count` images at random, each class in its share of the whole.
+    """Choose `count` images at random, from each class in proportion to its size.
 
-    Returns True for the chosen ones, shape (images,). Raises DatasetError where nothing would be left.
+    Returns an array of bool, shape (images,): True for the chosen images. Raises DatasetError if none would be left.
     """
     labels = dataset.labels
     if count >= len(labels):
@@ -74,7 +74,7 @@ def stratified_split(dataset: Dataset, count: int, rng: np.random.Generator) -> 
     sizes = np.bincount(labels, minlength=len(dataset.class_names))
     exact = sizes * count / len(labels)
     shares = exact.astype(int)
-    # Largest remainders: the images that rounding down leaves over go to the classes that lost most by it.
+    # Largest remainders: rounding down leaves images over, which go to the classes that lost most by the rounding.
     shares[np.argsort(shares - exact, kind="stable")[: count - shares.sum()]] += 1
     chosen = np.zeros(len(labels), bool)
     for digit, share in enumerate(shares):
@@ -83,7 +83,7 @@ def stratified_split(dataset: Dataset, count: int, rng: np.random.Generator) -> 
 
 
 class Prepared(NamedTuple):
-    """The data as training wants it; offset and scale are those of the fitted normalisation."""
+    """The data that training needs; `offset` and `scale` belong to the fitted normalisation."""
 
     training: Dataset
     validation: Dataset
@@ -103,7 +103,7 @@ def encode_prepared(prepared: Prepared) -> bytes:
         "scale": prepared.scale,
     }
     file = io.BytesIO()
-    # Not by np.savez, which asks for a form of zip that Python before 3.11.4 wrote in another way.
+    # np.savez would use a variant of zip that Python before 3.11.4 wrote differently.
     with zipfile.ZipFile(file, "w") as archive:
         for name, values in arrays.items():
             member = io.BytesIO()
@@ -115,13 +115,13 @@ def encode_prepared(prepared: Prepared) -> bytes:
 def load_prepared(path: Path) -> Prepared:
     """Return the data of a file that `encode_prepared` made.
 
-    Raises DamagedFileError where it holds something else, since its checksums find a single flipped bit, and OSError
-    where it cannot be read.
+    Raises DamagedFileError if the file holds anything else (its checksums reveal a single flipped bit), and OSError if
+    it cannot be read.
     """
     data = read_file(path)
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            # NumPy reads no further than the header says, so that a damaged header could hide damage from zipfile.
+            # NumPy reads no further than the header says, so a damaged header could hide damage from zipfile.
             if damaged := arrays.zip.testzip():
                 raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
             class_names = tuple(arrays["class_names"].tolist())
@@ -130,6 +130,6 @@ def load_prepared(path: Path) -> Prepared:
                 for name in ("training", "validation")
             )
             return Prepared(training, validation, arrays["offset"], arrays["scale"])
-    # The file is this project's own and its checksums vouch for it; these are the ways in which a damaged one fails.
+    # These are all the errors of a damaged file: this project wrote it, and its checksums have been verified.
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError, RuntimeError) as error:
         raise DamagedFileError(f"{path}: is damaged ({error}); `dvc repro` makes it again") from error

@@ -12,12 +12,12 @@ from mnist.data.arrays import ByteArray
 from mnist.data.dataset import PIXELS, SIDE
 from mnist.nn.arrays import FloatArray
 
-# Images that share one displacement field: with images along the last axis, a source pixel is then one row to copy
-# instead of a hundred places to look up.
+# The number of images that share one displacement field. With images along the last axis, a source pixel is then one
+# row to copy instead of a hundred places to look up.
 _MEMBERS = 100
 
-# Source positions are rounded to 1/16 of a pixel, so that the four weights of bilinear interpolation are whole 1/256
-# that add up to 1 exactly, and a sum of pixels times weights fits into 16 bits.
+# Source positions are rounded to 1/16 of a pixel. The four weights of bilinear interpolation are then multiples of
+# 1/256 that add up to exactly 1, and a sum of pixels times weights fits into 16 bits.
 _STEPS = 16
 _ONE = _STEPS * _STEPS
 
@@ -27,15 +27,15 @@ _CENTRE = (SIDE - 1) / 2
 
 @dataclass(frozen=True)
 class Deformation:
-    """How far images are deformed: each kind up to so much, either way; 0 turns it off."""
+    """How far images are deformed: the limit of each kind, in both directions; 0 turns a kind off."""
 
     rotation: float  # degrees
-    scaling: float  # relative change of height and of width, each drawn by itself
+    scaling: float  # relative change of height and of width, drawn independently
     shear: float  # pixels sideways for a pixel up
     shift: float  # pixels, in each direction
     elastic: float  # standard deviation in pixels of each point's displacement, in each direction
     smoothness: float  # standard deviation in pixels of the Gaussian that makes neighbouring displacements alike
-    fading: float = 0.0  # the part of all but `smoothness` that is gone at the end of training
+    fading: float = 0.0  # the fraction of all kinds that is gone at the end of training
 
     @property
     def is_none(self) -> bool:
@@ -43,17 +43,17 @@ class Deformation:
         return not any((self.rotation, self.scaling, self.shear, self.shift, self.elastic))
 
     def faded(self, progress: float) -> "Deformation":
-        """Return the deformation after the part `progress`, 0..1, of training."""
+        """Return the deformation at `progress`, the fraction 0..1 of the training that is complete."""
         left = 1 - self.fading * progress
         kinds = ("rotation", "scaling", "shear", "shift", "elastic")
         return replace(self, **{kind: left * getattr(self, kind) for kind in kinds})
 
 
 def deform(images: ByteArray, deformation: Deformation, rng: np.random.Generator) -> ByteArray:
-    """Return all `images` (images, 784) deformed at random; beyond their border all is 0.
+    """Return all `images` (images, 784) deformed at random; pixels outside an image count as 0.
 
-    Images of a group share one random field; a group is every n-th of the images, so that few images of a batch belong
-    to one group.
+    The images of a group share one random field. A group consists of every n-th image, so that few images of a batch
+    belong to the same group.
     """
     groups = max(1, round(len(images) / _MEMBERS))
     neighbours, weights = _interpolate(source_positions(groups, deformation, rng))
@@ -67,7 +67,7 @@ def deform(images: ByteArray, deformation: Deformation, rng: np.random.Generator
 def source_positions(count: int, deformation: Deformation, rng: np.random.Generator) -> FloatArray:
     """Draw `count` random fields, shape (count, 2, 28, 28), in pixels.
 
-    A field gives the place (row, column) in the old image from which each pixel of the new one is taken.
+    A field gives, for each pixel of the new image, its source position (row, column) in the old image.
     """
     angle = np.radians(deformation.rotation) * rng.uniform(-1, 1, count)
     row_scale, column_scale = 1 + deformation.scaling * rng.uniform(-1, 1, (2, count))
@@ -81,7 +81,7 @@ def source_positions(count: int, deformation: Deformation, rng: np.random.Genera
     offsets = np.indices((SIDE, SIDE)) - _CENTRE
     positions: FloatArray = np.einsum("nij,jrc->nirc", matrix, offsets) + _CENTRE + shift
     if deformation.elastic:
-        # The matrix that smooths along one axis: from independent N(0, 1) its rows of length 1 make N(0, 1) again.
+        # The matrix that smooths along one axis. Its rows have length 1, so smoothed N(0, 1) values still are N(0, 1).
         distance = np.subtract.outer(np.arange(SIDE), np.arange(SIDE))
         smooth = np.exp(-((distance / deformation.smoothness) ** 2) / 2)
         smooth /= np.sqrt((smooth**2).sum(axis=1, keepdims=True))
@@ -90,7 +90,7 @@ def source_positions(count: int, deformation: Deformation, rng: np.random.Genera
 
 
 def resample(images: ByteArray, positions: FloatArray) -> ByteArray:
-    """Take each pixel from its place in `positions` (2, 28, 28), between pixels by bilinear interpolation.
+    """Take each pixel from its source position in `positions` (2, 28, 28), with bilinear interpolation.
 
     `images` (images, 784) and the result have the same shape.
     """
@@ -99,9 +99,10 @@ def resample(images: ByteArray, positions: FloatArray) -> ByteArray:
 
 
 def _interpolate(positions: FloatArray) -> tuple[NDArray[np.intp], NDArray[np.uint16]]:
-    """Return the four neighbours, in a padded image, of each of the `positions` (fields, 2, 28, 28), and their weights.
+    """Return the four neighbours of each position in a padded image, and their weights.
 
-    Both have the shape (fields, 4, 784); the weights of a position add up to 256.
+    `positions` have the shape (fields, 2, 28, 28). Neighbours and weights have the shape (fields, 4, 784); the weights
+    of a position add up to 256.
     """
     steps = np.clip(np.rint(positions * _STEPS), -_STEPS, SIDE * _STEPS).astype(np.int32).reshape(-1, 2, PIXELS)
     (row, column), (down, right) = np.divmod(steps.swapaxes(0, 1), _STEPS)
@@ -113,13 +114,13 @@ def _interpolate(positions: FloatArray) -> tuple[NDArray[np.intp], NDArray[np.ui
 
 
 class _Blend:
-    """Makes each pixel the mean of its neighbours, for up to `most` images at a time, in arrays that it uses again.
+    """Computes each pixel as the weighted mean of its neighbours, for up to `most` images at a time.
 
-    The operating system hands out new arrays page by page, which would take a third of the time.
+    It reuses its arrays: the operating system hands out new arrays page by page, which would take a third of the time.
     """
 
     def __init__(self, most: int) -> None:
-        # A frame of zeros: positions that far outside, and further, are 0.
+        # The images lie in a frame of zeros, which stands for all pixels outside.
         self._padded = np.zeros((_PADDED, _PADDED, most), np.uint16)
         self._pixels, self._part = (np.empty((PIXELS, most), np.uint16) for _ in range(2))
 
@@ -129,7 +130,7 @@ class _Blend:
         rows = self._padded.reshape(_PADDED * _PADDED, -1)
         self._pixels.fill(_ONE // 2)
         for neighbour, weight in zip(neighbours, weights[:, :, np.newaxis], strict=True):
-            # Beyond the last row only with weight 0, so that "clip" changes nothing, but is the fast way to take.
+            # A neighbour beyond the last row has weight 0, so "clip" cannot change the result; it is the fastest mode.
             rows.take(neighbour, axis=0, mode="clip", out=self._part)
             self._part *= weight
             self._pixels += self._part

@@ -1,6 +1,6 @@
 """Downloads the files of a data set from the first source that has them.
 
-A file is trusted by its SHA-256 alone, so that any source will do, and its bytes are the same wherever they came from.
+Only the SHA-256 of a file decides whether it is accepted. Any source will do: the bytes are the same.
 """
 
 import gzip
@@ -24,13 +24,13 @@ class DownloadError(MnistError):
 
 
 def fetch(dataset: str, target: Path, sources: dict[str, Source], cache: Path) -> Iterator[tuple[RawFile, str]]:
-    """Bring the files that are missing or damaged into the folder `target`; yield each with the name of its source.
+    """Download the files that are missing or damaged in the folder `target`; yield each with the name of its source.
 
-    The sources are asked in their order; after a failure of any kind, the next one. A file appears in `target` only
-    once its digest is right, and `cache` gets a copy if it can be written.
+    If a source fails in any way, the next source is asked. A file appears in `target` only after its digest has been
+    verified. If the folder `cache` can be written, it gets a copy.
 
-    Raises DownloadError where files are still missing in the end; the text says what each source did, and what to do by
-    hand. Raises OSError where `target` cannot be written.
+    Raises DownloadError if files are still missing in the end; the text gives the error of each source, and says what
+    the user can do. Raises OSError if `target` cannot be written.
     """
     missing = [file for file in DATASETS[dataset].files if not _is_right(target / file.name, file)]
     failures: list[str] = []
@@ -51,16 +51,16 @@ def fetch(dataset: str, target: Path, sources: dict[str, Source], cache: Path) -
     if missing:
         raise DownloadError(_explain(dataset, missing, failures, target))
     for failure in failures:
-        # That the user's own cache is empty is no news.
+        # The user's own cache is often empty: this needs no warning.
         if not failure.startswith(f"{cache}: "):
             print(f"warning: {failure}", file=sys.stderr)
 
 
 def _unpack(packed: bytes, file: RawFile) -> bytes:
-    """Return a file uncompressed, once its size and digest are right; raises SourceError."""
+    """Uncompress a file, and return it if its size and digest are right; otherwise raise SourceError."""
     values = packed
     if packed.startswith(b"\x1f\x8b"):
-        # One byte more than there should be shows that there are more; a decompression bomb is cut off here.
+        # One byte too many is enough to reject the file; a decompression bomb is cut off here.
         try:
             with gzip.open(io.BytesIO(packed)) as unpacked:
                 values = unpacked.read(file.size + 1)
@@ -87,7 +87,7 @@ def _explain(dataset: str, missing: list[RawFile], failures: list[str], target: 
     files = "\n".join(f"    {file.name}  ({file.size} bytes, SHA-256 {file.sha256})" for file in missing)
     reasons = "\n".join(f"    {failure}" for failure in failures)
     return (
-        f"The data set {dataset} cannot be downloaded. No source has what is missing in {target}:\n{files}\n"
+        f"The data set {dataset} cannot be downloaded. No source has the files that are missing in {target}:\n{files}\n"
         f"  The sources, and the error of each:\n{reasons}\n"
         "  What to do: connect to the internet; or set MNIST_MIRROR to a folder or an http(s) address that has the\n"
         f"  files, with the ending .gz or without; or put them, uncompressed, into {target} by hand."

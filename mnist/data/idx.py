@@ -1,8 +1,8 @@
-"""IDX, the file format of MNIST: from bytes to uint8 arrays, strictly.
+"""IDX, the file format of MNIST: converts bytes to uint8 arrays, and rejects everything that breaks the format.
 
-A file is a header and the values in row-major order (http://yann.lecun.com/exdb/mnist, "The IDX file format"):
-two zero bytes, a byte for the type of the values (8: uint8), a byte for the number of dimensions, then the size of each
-dimension as a big-endian 32-bit integer.
+A file is a header and the values in row-major order (http://yann.lecun.com/exdb/mnist, "The IDX file format"). The
+header has two zero bytes, a byte for the type of the values (8: uint8) and a byte for the number of dimensions. Then
+follows the size of each dimension as a big-endian 32-bit integer.
 """
 
 import math
@@ -29,8 +29,8 @@ def encode_idx(values: ByteArray) -> bytes:
 def parse_idx(data: bytes, name: object) -> ByteArray:
     """Return the values of an IDX file in the shape that its header gives, as a read-only view of `data`.
 
-    Raises IdxError, whose text begins with `name`, where the header is not that of uint8 values, or where the length is
-    not the one that the header gives.
+    Raises IdxError, whose text begins with `name`, if the header does not describe uint8 values, or if the file has
+    another length than the header gives.
     """
     if len(data) < 4 or data[:2] != b"\0\0":
         raise IdxError(f"{name}: not an IDX file: it begins with {data[:4]!r} instead of two zero bytes, type and rank")
@@ -49,5 +49,5 @@ def parse_idx(data: bytes, name: object) -> ByteArray:
         raise IdxError(f"{name}: holds no values: its header says {sizes}")
     expected = header_size + math.prod(shape)
     if len(data) != expected:
-        raise IdxError(f"{name}: has {len(data)} bytes, but its header ({sizes}) asks for {expected}; is it cut off?")
+        raise IdxError(f"{name}: has {len(data)} bytes, but its header ({sizes}) requires {expected}; is it cut off?")
     return np.frombuffer(data, np.uint8, offset=header_size).reshape(shape)

@@ -1,4 +1,4 @@
-"""From pixels 0..255 to the numbers a network works with: fitted on training images, then kept with the network."""
+"""Maps pixels 0..255 to the inputs of a network; fitted on training images, and saved with the network."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -16,7 +16,7 @@ _WHITE = 255
 class Normalisation:
     """The map x -> (x - offset) * scale.
 
-    Both have any shape that broadcasts against a batch (images, pixels): one number for all pixels has shape ().
+    `offset` and `scale` broadcast against a batch (images, pixels): a single number for all pixels has shape ().
     """
 
     offset: NDArray[np.float64]
@@ -24,13 +24,13 @@ class Normalisation:
 
     @classmethod
     def fit(cls, _: ByteArray, /) -> Self:
-        """Return the map for training images (images, pixels): here the one that leaves pixels as they are."""
+        """Return the map for training images (images, pixels); in this base class it leaves pixels unchanged."""
         return cls(np.array(0.0), np.array(1.0))
 
     def __call__(self, pixels: ByteArray, out: FloatArray) -> FloatArray:
         """Write the normalised `pixels` (images, pixels) into `out`, of the same shape, and return it."""
         np.copyto(out, pixels)
-        # Where pixels are only scaled, this saves a pass.
+        # If the map only scales pixels, this saves a pass over them.
         if self.offset.any():
             out -= self.offset.astype(out.dtype, copy=False)
         out *= self.scale.astype(out.dtype, copy=False)
@@ -38,7 +38,7 @@ class Normalisation:
 
     @property
     def for_prediction(self) -> "Normalisation":
-        """The map for images that are not trained on."""
+        """The map for images that the network is not trained on."""
         return Normalisation(self.offset, self.scale)
 
 
@@ -52,7 +52,7 @@ class Unit(Normalisation):
 
 
 class Standardize(Normalisation):
-    """Give all training pixels together mean 0 and standard deviation 1."""
+    """Shift and scale pixels so that all training pixels together have mean 0 and standard deviation 1."""
 
     @classmethod
     def fit(cls, images: ByteArray, /) -> Self:

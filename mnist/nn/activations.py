@@ -1,6 +1,6 @@
-"""The functions that follow a layer's matrix product, each beside its derivative.
+"""The functions that follow a layer's matrix product, each with its derivative.
 
-The derivative is computed from the activation `a` alone, so that a layer need not keep its pre-activation `z`.
+The derivative needs the activation `a` only, so that a layer does not have to keep its pre-activation `z`.
 """
 
 from collections.abc import Callable
@@ -71,7 +71,7 @@ def _sigmoid_derivative(a: FloatArray, out: FloatArray) -> FloatArray:
 
 def _softmax(z: FloatArray, /, out: FloatArray | None = None) -> FloatArray:
     """exp(z) / sum(exp(z)) over each row of `z` (images, classes), shifted so that exp never overflows."""
-    # NumPy finds the maximum along ten long rows in a fifth of the time it takes along as many short ones.
+    # NumPy finds the maximum of ten long rows in a fifth of the time that it takes for as many short columns.
     largest = np.ascontiguousarray(z.T).max(axis=0)
     a: FloatArray = np.subtract(z, largest[:, np.newaxis], out=out)
     np.exp(a, out=a)

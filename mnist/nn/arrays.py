@@ -1,4 +1,4 @@
-"""The one kind of array that a network computes with, what it learns from, and memory that processes share."""
+"""The type of array that a network computes with, the types of its training data, and memory that processes share."""
 
 import mmap
 from collections.abc import Sequence
@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
-"""Weights, activations, gradients: float32 or float64, all of one network alike."""
+"""Weights, activations, gradients: float32 or float64, the same type throughout a network."""
 
 Examples: TypeAlias = tuple[FloatArray, FloatArray]
 """Images (images, inputs) and their one-hot targets (images, classes)."""
 
 Batch: TypeAlias = tuple[int, Sequence[Examples]]
-"""How many images a batch has, and the shards of it that are for one process."""
+"""The number of images in a batch, and the shards of it that one process computes."""
 
 
 def shared_zeros(count: int, dtype: Any) -> FloatArray:
-    """Return zeros, shape (count,), in memory without a name that this process shares with those that it forks."""
+    """Return zeros, shape (count,), in anonymous memory that this process shares with the processes that it forks."""
     size = count * np.dtype(dtype).itemsize
     try:
         memory = mmap.mmap(-1, max(1, size))

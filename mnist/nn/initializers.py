@@ -17,5 +17,5 @@ def lecun_normal(rng: np.random.Generator, fan_in: int, fan_out: int) -> NDArray
 
 
 def he_normal(rng: np.random.Generator, fan_in: int, fan_out: int) -> NDArray[np.float64]:
-    """N(0, 2 / fan_in): the same where relu sets half of the inputs to zero (He et al. 2015, eq. 10)."""
+    """N(0, 2 / fan_in): the same if relu sets half of the inputs to zero (He et al. 2015, eq. 10)."""
     return standard_normal(rng, fan_in, fan_out) * math.sqrt(2 / fan_in)

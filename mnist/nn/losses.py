@@ -1,7 +1,7 @@
-"""What training minimises: each loss beside its derivative with respect to the last layer's pre-activation.
+"""The losses that training can minimise, each with its derivative with respect to the last layer's pre-activation.
 
-`z` (images, classes) is the last layer's pre-activation, `targets` the one-hot labels. A loss starts from `z` and not
-from the outputs because the logarithm of an output that has been rounded to 0 is infinite.
+`z` (images, classes) is the last layer's pre-activation; `targets` are the one-hot labels. A loss is computed from `z`,
+not from the outputs: if an output is rounded to 0, its logarithm is infinite.
 """
 
 from collections.abc import Callable
@@ -17,8 +17,8 @@ from mnist.nn.arrays import FloatArray
 class Loss:
     """A loss, and the output function that turns `z` into the network's answer.
 
-    `value` (z, targets) -> float is the loss of an image, averaged over the batch; `delta` (z, targets) -> FloatArray
-    (images, classes) has the derivative of each image's loss by its `z` as a row.
+    `value` (z, targets) -> float is the mean loss of an image of the batch. `delta` (z, targets) -> FloatArray (images,
+    classes) is the derivative of each image's loss with respect to its `z`, a row for each image.
     """
 
     output: Output
@@ -28,7 +28,7 @@ class Loss:
 
 def _softmax_cross_entropy(z: FloatArray, targets: FloatArray) -> float:
     """-log(softmax(z)) of the true class, as log(sum(exp(z))) - z, shifted so that exp never overflows."""
-    # Transposed: NumPy works through ten long rows in a fifth of the time it takes for as many short ones.
+    # Transposed, because NumPy processes ten long rows in a fifth of the time that it takes for many short ones.
     z, targets = np.ascontiguousarray(z.T), np.ascontiguousarray(targets.T)
     shifted = z - z.max(axis=0)
     return _mean(np.log(np.exp(shifted).sum(axis=0)) - (shifted * targets).sum(axis=0))

@@ -1,4 +1,4 @@
-"""How good a network is: loss and accuracy, confusion matrix, precision and recall."""
+"""Measures of a network's quality: loss and accuracy, confusion matrix, precision and recall."""
 
 import math
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from mnist.nn.network import Network
 
 @dataclass(frozen=True)
 class Score:
-    """Loss and accuracy over a number of images, kept as sums so that the scores of two batches can be added."""
+    """Loss and accuracy over some images, stored as sums, so that the scores of two batches can be added."""
 
     images: int = 0
     loss_sum: float = 0.0
@@ -34,12 +34,12 @@ class Score:
 
     @property
     def loss(self) -> float:
-        """The mean loss of an image; not a number where there are no images."""
+        """The mean loss of an image; NaN if there are no images."""
         return self.loss_sum / self.images if self.images else math.nan
 
     @property
     def accuracy(self) -> float:
-        """The fraction of images whose largest output is that of their class; not a number where there are none."""
+        """The fraction of images whose largest output belongs to their class; NaN if there are no images."""
         return self.correct / self.images if self.images else math.nan
 
 
@@ -49,16 +49,17 @@ def score(network: Network, batches: Iterable[tuple[FloatArray, FloatArray]], lo
 
 
 def confusion_matrix(labels: NDArray[np.integer], predictions: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
-    """Return how often class i was taken for class j, shape (classes, classes)."""
+    """Return how often the network read class i as class j, shape (classes, classes)."""
     pairs = labels.astype(np.int64) * classes + predictions
     counts: NDArray[np.int64] = np.bincount(pairs, minlength=classes * classes)
     return counts.reshape(classes, classes)
 
 
 def precision_and_recall(confusion: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return precision and recall of each class, shape (classes,); a fraction of nothing is 0.
+    """Return precision and recall of each class, shape (classes,); a fraction of no images is 0.
 
-    Precision is the fraction of right ones among the images taken for the class, recall that among its own images.
+    Precision is the fraction of the images read as the class that belong to it. Recall is the fraction of the class's
+    images that are read as the class.
     """
     hits, taken, present = np.diagonal(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
     return hits / np.maximum(taken, 1), hits / np.maximum(present, 1)

@@ -1,4 +1,4 @@
-"""The network: its weights, forward to predictions, backward to gradients."""
+"""The network: its weights, the forward pass to predictions, the backward pass to gradients."""
 
 import copy
 import itertools
@@ -31,11 +31,11 @@ class Network:
     Attributes
     ----------
     theta : FloatArray, shape (weights and biases,)
-        All numbers of the network in one array, so that an optimizer needs to know nothing about layers; 0 at first.
+        All numbers of the network in one array, so that an optimizer does not have to know the layers; 0 at first.
     weights, biases : list of FloatArray
-        The same numbers as views, one a layer: (fan-in, fan-out) and (fan-out,). Without biases the list is empty.
+        Views of `theta`, one for each layer: (fan-in, fan-out) and (fan-out,). Without biases, `biases` is empty.
     gradient : FloatArray, of the shape of `theta`
-        What `backward` has computed.
+        The result of `backward`.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Network:
         self._reserve(images=0)
 
     def replica(self) -> Self:
-        """Return a network with the same weights, in the same memory, but a gradient and activations of its own."""
+        """Return a network that shares the memory of the weights, but has its own gradient and activations."""
         replica = copy.copy(self)
         replica._allocate()  # noqa: SLF001 (of its own class)
         return replica
@@ -79,7 +79,7 @@ class Network:
     def initialize(
         self, initializer: Callable[[np.random.Generator, int, int], FloatArray], rng: np.random.Generator
     ) -> None:
-        """Draw the first weights, a layer at a time; biases stay 0."""
+        """Draw the initial weights, layer by layer; biases stay 0."""
         for weights in self.weights:
             weights[:] = initializer(rng, *weights.shape)
 
@@ -88,11 +88,11 @@ class Network:
         return self.output(self.forward(images)[-1])
 
     def forward(self, images: FloatArray) -> list[FloatArray]:
-        """Return what every layer computes for `images` (images, inputs), arrays of shape (images, units).
+        """Return the results of all layers for `images` (images, inputs), arrays of shape (images, units).
 
-        The first are the images. The activations of the hidden layers are overwritten by the next call and by
-        `backward`. The last is the pre-activation `z` of the last layer, a new array, from which a loss and the output
-        function start.
+        The first array is `images`. The activations of the hidden layers follow; the next call and `backward` overwrite
+        them. The last array is new: the pre-activation `z` of the last layer, the input of the loss and of the output
+        function.
         """
         self._reserve(len(images))
         activations = [images]
@@ -106,9 +106,9 @@ class Network:
     def backward(self, activations: list[FloatArray], delta: FloatArray) -> FloatArray:
         """Return the gradient of the loss with respect to all weights (Rumelhart, Hinton & Williams 1986).
 
-        `activations` come from `forward`, and those of the hidden layers are overwritten; `delta` (images, classes) is
-        the derivative of the loss by the last layer's `z`. The result has the shape of `theta` and is summed over the
-        images; the next call overwrites it.
+        `activations` come from `forward`; this call overwrites those of the hidden layers. `delta` (images, classes) is
+        the derivative of the loss with respect to the last layer's `z`. The result has the shape of `theta`, and is the
+        sum over the images; the next call overwrites it.
         """
         weight_gradients, bias_gradients = self._gradients
         for index in reversed(range(len(self.weights))):
@@ -123,10 +123,10 @@ class Network:
         return self.gradient
 
     def _reserve(self, images: int) -> None:
-        """Keep arrays (images, units) for the activations and slopes of the hidden layers, reused from batch to batch.
+        """Allocate arrays (images, units) for the activations and slopes of the hidden layers; all batches reuse them.
 
-        The operating system hands out large arrays page by page: with new ones a step of 1000 images took 5.6 ms
-        instead of 4.5.
+        The operating system hands out large arrays page by page: with new arrays, a step of 1000 images took 5.6 ms
+        instead of 4.5 ms.
         """
         if self._reserved != images:
             self._reserved = images
@@ -135,7 +135,7 @@ class Network:
             )
 
     def largest_product(self, batch_size: int) -> int:
-        """Return the multiply-adds of the largest matrix product for so many images."""
+        """Return the number of multiply-adds of the largest matrix product for a batch of this size."""
         return batch_size * max(weights.size for weights in self.weights)
 
     def __str__(self) -> str:

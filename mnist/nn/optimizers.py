@@ -1,8 +1,8 @@
-"""How a gradient changes the weights.
+"""Optimizers: rules by which a gradient changes the weights.
 
-An optimizer owns all that it remembers: `state` maps a name to an array, and a checkpoint saves and restores those
-arrays without knowing what they mean. All arrays are flat and of one length, so that several processes can each update
-a part of the weights.
+An optimizer owns everything that it remembers. Its `state` maps names to arrays, and a checkpoint saves and restores
+these arrays without knowing their meaning. All arrays are flat and have the same length, so that several processes can
+each update a part of the weights.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from mnist.nn.arrays import FloatArray, shared_zeros
 
 ALL = slice(None)
 
-# A velocity that no gradient feeds decays by alpha in each step, down to denormal numbers (float32: below 1e-38), which
-# many processors handle a hundred times slower. Added to a weight, so small a number makes no difference.
+# Without a gradient, a velocity shrinks by the factor alpha in each step, down to denormal numbers (float32: below
+# 1e-38). Many processors are a hundred times slower with these, and so small a number does not change a weight.
 _NEGLIGIBLE = 1e-30
 
 
@@ -28,7 +28,7 @@ class Optimizer(Protocol):
         """Update a part of the weights by its gradient at learning rate `eta`; the gradient is used up."""
 
     def flush(self, part: slice = ALL) -> None:
-        """Set numbers to 0 that are too small to matter, in a part of the state; called every twenty steps or so."""
+        """In a part of the state, set numbers that are too small to matter to 0; called about every twenty steps."""
 
 
 Rule = Callable[[FloatArray, FloatArray, FloatArray, float, float], None]
@@ -45,10 +45,10 @@ class SGD:
     rule : Rule
         How the gradient and the velocity change the weights.
     alpha : float
-        Momentum: how much of the last update goes into the next; 0: none.
+        Momentum: the fraction of the last update that the next one repeats; 0: none.
     weight_decay : float
-        The part of each weight that a step takes off, times eta. It is decoupled from the gradient, so that momentum
-        does not carry it (Loshchilov & Hutter 2019); scaled by eta, so that one value serves every schedule.
+        A step reduces each weight by eta times this fraction. The decay is decoupled from the gradient: momentum does
+        not accumulate it (Loshchilov & Hutter 2019). It is scaled by eta, so that one value suits every schedule.
     """
 
     def __init__(self, theta: FloatArray, rule: Rule, *, alpha: float, weight_decay: float) -> None:
@@ -66,7 +66,7 @@ class SGD:
         self._rule(theta, self.state["velocity"][part], gradient, eta, self._alpha)
 
     def flush(self, part: slice = ALL) -> None:
-        """Set velocities to 0 that are too small to matter; called every twenty steps or so."""
+        """Set velocities that are too small to matter to 0; called about every twenty steps."""
         velocity = self.state["velocity"][part]
         np.copyto(velocity, 0, where=np.abs(velocity) < _NEGLIGIBLE)
 

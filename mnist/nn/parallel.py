@@ -1,11 +1,11 @@
 """Synchronous data parallelism: several processes train one network together, step by step.
 
-Each batch is cut into shards. A process computes the gradients of its shards, each with a replica of the network; the
-weights of all replicas are the same shared memory. At a barrier all wait until every gradient is there. Then each
-process adds up the gradients of one part of the weights, shard after shard, and updates that part. At a second barrier
-all wait until every weight is new, and the next batch begins. PyTorch's DistributedDataParallel does the same with
-messages between machines (Li et al. 2020). Each number is computed by one process in one order. So the bits depend on
-the number of shards, which is a hyperparameter, but not on the number of processes.
+Each batch is split into shards. A process computes the gradients of its shards, each with a replica of the network; all
+replicas share the memory of the weights. At a barrier, all processes wait until every gradient is complete. Then each
+process adds up the gradients of one part of the weights, shard after shard, and updates that part. At a second barrier,
+all wait until every weight is updated, and the next batch begins. PyTorch's DistributedDataParallel does the same with
+messages between machines (Li et al. 2020). One process computes each number, always in the same order. The bits
+therefore depend on the number of shards, which is a hyperparameter, but not on the number of processes.
 """
 
 import multiprocessing
@@ -23,36 +23,36 @@ from mnist.nn.arrays import FloatArray, shared_zeros
 from mnist.nn.metrics import Score
 from mnist.nn.network import Network
 
-# Forked processes share memory, code and data at once; elsewhere than on Linux one process does it all.
+# Forked processes share memory, code and data immediately; on other systems than Linux, one process trains alone.
 CAN_FORK = sys.platform == "linux"
 
-# How often a process looks for the others before it sleeps, some 100 microseconds: they are seldom further behind.
-# Where another program has their core, a process that sleeps leaves its own to them.
+# How often a process checks for the others before it sleeps: about 100 microseconds, since they rarely take longer.
+# If another program occupies their core, a sleeping process leaves its own core to them.
 _LOOKS = 1000
 
-# Seconds after which a process that sleeps looks whether the others are still alive.
+# Seconds after which a sleeping process checks whether the others are still alive.
 _PATIENCE = 0.2
 
 
 class ProcessDiedError(ChildProcessError):
-    """A process that trains with others was killed, or failed."""
+    """One of the processes that train together was killed or failed."""
 
 
 class Team:
-    """The processes that train a network together, as one of them sees them.
+    """The processes that train a network together, from the point of view of one of them.
 
     Parameters
     ----------
     network : Network
     shards : int
-        Into how many parts each batch is cut.
+        The number of parts into which each batch is split.
 
     Attributes
     ----------
     shards : slice
-        Which shards are for this process; those of the process that began are the first.
+        The shards of this process; the parent process has the first ones.
     weights : slice
-        Which part of `network.theta` this process updates.
+        The part of `network.theta` that this process updates.
     replicas : list of Network
         A network for each shard of this process.
     """
@@ -73,11 +73,11 @@ class Team:
         self._total = np.empty_like(self._replicas[0].theta[self.weights])
 
     def add_gradients(self) -> FloatArray:
-        """Wait for all replicas' gradients, and return their sum for the part `weights`, which may be overwritten."""
+        """Wait for the gradients of all replicas; return their sum for `weights`, which the caller may overwrite."""
         self.wait()
         total, *others = (replica.gradient[self.weights] for replica in self._replicas)
         for other in others:
-            # Into memory of this process: what another core has written is slow to write, and slower to read back.
+            # Add into memory of this process: memory that another core has written to is slow to write and to read.
             total = np.add(total, other, out=self._total)
         return total
 
@@ -89,7 +89,7 @@ class Team:
         return sum((Score(int(images), loss_sum, int(correct)) for images, loss_sum, correct in rows), Score())
 
     def wait(self) -> None:
-        """Wait until every process has come to its call of this; raises ProcessDiedError where one never will."""
+        """Wait until every process has called this; raises ProcessDiedError if a process has died."""
         for rank, arrivals in enumerate(self._arrivals):
             if rank != self._rank:
                 arrivals.release()
@@ -105,7 +105,7 @@ class Team:
 
     @contextmanager
     def working(self, processes: int, work: Callable[[], None]) -> Iterator[None]:
-        """Share the shards among so many processes for the time of the block, at most one for each; they do `work`."""
+        """For the duration of the block, share the shards among processes that run `work`, at most one for each."""
         size = min(processes, len(self._replicas)) if CAN_FORK else 1
         if size == 1:
             yield
@@ -120,15 +120,15 @@ class Team:
                 if not process.is_alive():
                     raise ProcessDiedError(
                         f"one of the {size} processes that train together has ended early (exit code "
-                        f"{process.exitcode}; -9: it was killed, perhaps for want of memory)"
+                        f"{process.exitcode}; -9: it was killed, perhaps because memory ran out)"
                     )
 
         self._check_others = check_children
-        # A child keeps Ctrl-C blocked: the parent alone answers it.
+        # Children keep Ctrl-C blocked: only the parent handles it.
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             with warnings.catch_warnings():
-                # Python warns of a fork beside threads. A child takes no lock that another thread may have held.
+                # Python warns of a fork beside threads. A child takes no lock that another thread might have held.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 for process in others:
                     process.start()
@@ -153,7 +153,7 @@ class Team:
         self._take_place(rank, len(self._arrivals))
         try:
             work()
-        # The parent ends the training, and this is the only word about the cause.
+        # The parent ends the training, but only this message names the cause.
         except Exception as error:  # noqa: BLE001
             print(f"training process {rank}: {type(error).__name__}: {error}", file=sys.stderr)
             os._exit(1)

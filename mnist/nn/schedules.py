@@ -1,4 +1,4 @@
-"""How the learning rate falls: the factor of eta at `progress` 0..1 through all updates of a training."""
+"""Schedules of the learning rate: the factor of eta at `progress`, the fraction 0..1 of all updates that are done."""
 
 import math
 

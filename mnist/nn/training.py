@@ -13,30 +13,30 @@ from mnist.nn.network import Network
 from mnist.nn.optimizers import Optimizer
 from mnist.nn.parallel import Team
 
-# Steps between two flushes of the optimizer: at alpha = 0.9 a velocity that nothing feeds falls to a tenth meanwhile.
+# Steps between two flushes of the optimizer: at alpha = 0.9, a velocity without a gradient falls to a tenth meanwhile.
 _FLUSH = 20
 
 
 class Epochs(Protocol):
-    """Where the training images come from."""
+    """The source of the training images."""
 
     def draw(self, progress: float, part: slice) -> tuple[int, Iterator[Iterable[Batch]]]:
-        """Return how many images the next epoch has, and its batches, some at a time.
+        """Return the number of images in the next epoch, and its batches in chunks.
 
-        `progress` is the part of the training, 0..1, that is complete when the epoch begins; `part` says which of the
-        shards of each batch are wanted.
+        `progress` is the fraction of the training, 0..1, that is complete when the epoch begins. `part` selects shards
+        of each batch.
         """
 
 
 class DivergedError(FloatingPointError):
-    """Training left the range of finite numbers."""
+    """A loss or a weight is no longer finite."""
 
 
 class Epoch(NamedTuple):
-    """One line of the history.
+    """A line of the history.
 
-    The training figures are taken batch by batch while the weights change, the validation figures at the end of the
-    epoch; without validation images they are not a number. `eta` is that of the epoch's first batch.
+    The training figures are measured batch by batch while the weights change. The validation figures are measured at
+    the end of the epoch; they are NaN without validation images. `eta` is the learning rate of the epoch's first batch.
     """
 
     epoch: int
@@ -48,7 +48,7 @@ class Epoch(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far training has come: the epoch, from 1; the score of its images so far; whether it is complete."""
+    """The progress of training: the epoch, from 1; the score of its images so far; whether the epoch is complete."""
 
     epoch: int
     score: Score
@@ -57,7 +57,7 @@ class Progress(NamedTuple):
 
 @dataclass
 class Training:
-    """A network, and how it is trained.
+    """A network, and everything that decides how it is trained.
 
     Attributes
     ----------
@@ -66,17 +66,17 @@ class Training:
         Changes `network.theta`.
     loss : Loss
     eta : (progress) -> float
-        The learning rate at `progress` 0..1 through all updates.
+        The learning rate at `progress`, the fraction 0..1 of all updates that are done.
     epochs : int
-        How many there are in all.
+        The number of epochs in the whole training.
     reduction : (images) -> float
-        The weight of an image in the gradient of a batch of so many: `mean` or `total`.
+        The weight of an image in the gradient of a batch with this number of images: `mean` or `total`.
     negligible : float
-        An image is left out of the gradient where no output's error is above this; 0: none is left out.
+        The gradient leaves out an image if none of its output errors is above this; 0: it leaves out none.
     shards : int
-        Into how many parts each batch is cut; as many processes may share the work.
+        The number of parts into which each batch is split; up to this many processes share the work.
     history : list of Epoch
-        One entry for each epoch that is complete.
+        One entry for each complete epoch.
     """
 
     network: Network
@@ -94,7 +94,7 @@ class Training:
         self._steps = 0
 
     def step(self, batch: Batch, eta: float) -> list[FloatArray]:
-        """Change the weights by the gradient of one batch; return the last layer's `z` of just before, by shard."""
+        """Update the weights by the gradient of one batch; return the last layer's `z` before the update, by shard."""
         size, shards = batch
         answers = []
         for network, (images, targets) in zip(self._team.replicas, shards, strict=True):
@@ -114,19 +114,19 @@ class Training:
         return answers
 
     def run(self, epochs: Epochs, validation: Iterable[Examples], processes: int = 1) -> Iterator[Progress]:
-        """Train until `history` is complete, and yield progress several times an epoch and when one is complete.
+        """Train until `history` is complete; yield progress several times during an epoch, and at its end.
 
-        `validation`, which may be empty, is measured after each epoch. Between two epochs, and only then, weights,
-        optimizer state, history and the generators of `epochs` are all that training continues from. The number of
-        `processes` that share the work, at most one for each shard, changes no bit. Raises DivergedError where the loss
-        or a weight is not finite any more, and ProcessDiedError where a process ends early.
+        `validation`, which may be empty, is measured after each epoch. Between two epochs, training depends only on the
+        weights, the optimizer state, the history and the generators of `epochs`. Several `processes` share the work, at
+        most one for each shard; their number does not change the result. Raises DivergedError if the loss or a weight
+        is no longer finite, and ProcessDiedError if a process ends early.
         """
         with self._team.working(processes, lambda: self._assist(epochs)):
             while len(self.history) < self.epochs:
                 yield from self._run_epoch(epochs, validation)
 
     def _assist(self, epochs: Epochs) -> None:
-        """Train as `run` does, in a process that computes its shards and no more."""
+        """Train as `run` does, in a process that only computes its shards."""
         for done in range(len(self.history), self.epochs):
             for _ in self._train_epoch(epochs, done):
                 pass
@@ -137,7 +137,7 @@ class Training:
             self._check_finite(trained.loss_sum)
             yield Progress(done + 1, trained, complete=False)
         held_out = self._measure(validation)
-        # No score has seen yet what the last update did.
+        # No score has covered the last update yet.
         self._check_finite((self._measure([self._last]) + held_out).loss_sum, self.network.theta)
         eta = self.eta(done / self.epochs)
         figures = (trained.loss, trained.accuracy, held_out.loss, held_out.accuracy)
@@ -153,10 +153,10 @@ class Training:
             trained += self._train(chunk, done + trained.images / images, images)
             yield trained
 
-    # An overflow shows in its result, a loss that is not finite, and needs no warning of NumPy's beside the error.
+    # After an overflow the loss is not finite, which raises an error: a warning by NumPy would be redundant.
     @np.errstate(over="ignore", invalid="ignore")
     def _train(self, chunk: Iterable[Batch], epochs_done: float, epoch_images: int) -> Score:
-        """Train on some batches, and return the score that each had just before its update."""
+        """Train on some batches, and return their score: each batch is scored just before its update."""
         answers, wanted, start = [], [], 0
         for size, shards in chunk:
             eta = self.eta((epochs_done + start / epoch_images) / self.epochs)
@@ -176,7 +176,7 @@ class Training:
         if not all(np.isfinite(value).all() for value in values):
             eta = self.eta(0)
             raise DivergedError(
-                f"training diverged in epoch {len(self.history) + 1}: its numbers are not finite any more. "
+                f"training diverged in epoch {len(self.history) + 1}: its numbers are no longer finite. "
                 f"eta = {eta} is too large for this recipe; try eta = {eta / 10:g}"
             )
 
@@ -184,10 +184,10 @@ class Training:
 def _keep_errors(
     activations: list[FloatArray], delta: FloatArray, negligible: float
 ) -> tuple[list[FloatArray], FloatArray]:
-    """Return the rows of the images that have an error, an element of `delta`, above `negligible`.
+    """Return the rows of the images that have an output error, an element of `delta`, above `negligible`.
 
-    Two thirds of a step is the backward pass, and a network that has learnt gains little by it from most images
-    (Jiang et al. 2019, "Accelerating Deep Learning by Focusing on the Biggest Losers").
+    The backward pass takes two thirds of a step, and a trained network learns little from most images (Jiang et al.
+    2019, "Accelerating Deep Learning by Focusing on the Biggest Losers").
     """
     rows = np.abs(delta).max(axis=1) > negligible
     return [a[rows] for a in activations], delta[rows]

@@ -1,4 +1,4 @@
-"""Picture files of all kinds, opened safely and turned upright: their brightness, made smaller where they are large."""
+"""Opens picture files of all kinds safely, turns them upright, shrinks large ones, and returns their brightness."""
 
 import io
 import warnings
@@ -10,12 +10,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mnist.errors import MnistError
 
-# At most so many bytes and pixels are read. Decoded they take 400 MB, and 1.1 GB where each is one large number.
+# The most bytes and pixels that are read. Decoding takes up to 400 MB of memory, and 1.1 GB for 16-bit or float pixels.
 MOST_BYTES = 400_000_000
 _MOST_PIXELS = 50_000_000
-# Of a longer line of pixels Pillow makes an intermediate picture that is larger than both.
+# The longest side in pixels: for a longer one Pillow makes an intermediate picture that exceeds these limits.
 _LONGEST_SIDE = 100_000
-# A larger picture is made smaller, to so many pixels a side.
+# A larger picture is shrunk until neither side has more pixels than this.
 _LONGEST = 500
 
 
@@ -24,21 +24,23 @@ class PictureError(MnistError):
 
 
 def read_grey(file: BinaryIO) -> NDArray[np.float64]:
-    """Return a picture's brightness, upright, made smaller where it is large.
+    """Return the brightness of a picture, upright; a large picture is shrunk.
 
-    The result is the colour, of the three, in which the picture varies most: any ink stands out from any paper in it.
-    Transparent pixels become paper, white under dark ink and black under light ink. An animation gives its first frame.
+    The result is the colour channel in which the picture varies most: in it, any ink stands out from any paper.
+    Transparent pixels become paper: white under dark ink, black under light ink. Of an animation, the first frame is
+    used.
 
-    Takes any format that Pillow reads, except EPS, which is a program that would be run; `file` need not be seekable.
-    Returns (height, width), 0 black to 1 white, neither side longer than 500. Raises PictureError where the file is no
-    picture, is damaged, or has more than 400 MB or 50 million pixels or 100,000 in a line, which are not decoded then.
+    Reads any format that Pillow reads, except EPS, because Pillow would run it as a program; `file` does not have to be
+    seekable. Returns (height, width), 0 black to 1 white, neither side longer than 500. Raises PictureError if the file
+    is not a picture or is damaged. A file of more than 400 MB, 50 million pixels or 100,000 pixels in a line is not
+    decoded, and raises it too.
     """
     data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise PictureError(f"it has more than {MOST_BYTES:,} bytes; make it smaller first")
     Image.init()
     with warnings.catch_warnings():
-        # Pillow warns of odd pictures that it can read, and of large ones, which are rejected here.
+        # Pillow warns about odd pictures that it can read, and about large ones, which this function rejects.
         warnings.simplefilter("ignore")
         try:
             with Image.open(io.BytesIO(data), formats=[name for name in Image.OPEN if name != "EPS"]) as picture:
@@ -53,7 +55,7 @@ def read_grey(file: BinaryIO) -> NDArray[np.float64]:
             raise PictureError("it is not a picture in a format that Pillow reads") from error
         except PictureError:
             raise
-        # Decoders raise errors of any type on damaged files.
+        # On damaged files, decoders raise errors of any type.
         except Exception as error:
             raise PictureError(f"the picture is damaged ({error})") from error
 
@@ -65,7 +67,7 @@ def _grey(picture: Image.Image) -> NDArray[np.float64]:
     colours.thumbnail((_LONGEST, _LONGEST))
     values = np.asarray(colours, np.float64) / 255
     opacity = values[..., 3:]
-    # The visible part is mostly paper where it covers most of the picture, and ink where it covers little.
+    # The visible part is mostly paper if it covers most of the picture, and ink if it covers little of it.
     light = (values[..., :3] * opacity).mean() > 0.5 * opacity.mean()
     behind = light if opacity.mean() > 0.5 else not light
     values = values[..., :3] * opacity + (1 - opacity) * behind
@@ -74,7 +76,7 @@ def _grey(picture: Image.Image) -> NDArray[np.float64]:
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Return a picture whose pixels are one large number each (16 bits, or a float) as one of 0..255."""
+    """Scale a picture with pixels of 16 bits or floats to pixels 0..255."""
     if not picture.mode.startswith(("I", "F")):
         return picture
     values = np.nan_to_num(np.asarray(picture, np.float64), posinf=0, neginf=0)

@@ -1,4 +1,4 @@
-"""From the ink of one digit to 28 x 28 pixels as MNIST's makers made them: thin thick strokes, scale, centre."""
+"""Turns the ink of a digit into 28 x 28 pixels, as MNIST's makers did: thin thick strokes, scale, centre."""
 
 from typing import TypeAlias
 
@@ -14,24 +14,24 @@ SIDE = 28
 _BOX = 20
 _CENTRE = 14  # MNIST's digits have their centre of mass within half a pixel of row 14, column 14
 
-# The widest strokes that stay as they are, in pixels of the box: nine in ten of MNIST's digits have no wider ones.
+# Wider strokes are thinned, in pixels of the box: nine in ten of MNIST's digits have no wider strokes.
 _WIDEST = 3.5
-# Strokes are thinned in steps of this part of a pixel.
+# Thinning works on a box with this many pixels for one pixel.
 _FINE = 5
 
 
 class NoDigitError(MnistError):
-    """A picture in which there is nothing to read."""
+    """A picture holds no digit."""
 
 
 def place_digit(ink: FloatArray) -> ByteArray:
     """Scale a digit into a box of 20 x 20, and put its centre of mass in the middle of 28 x 28.
 
-    LeCun, Cortes and Burges did the same: they kept the aspect ratio and the grey levels that scaling makes, and moved
-    the digit by whole pixels. The strongest ink becomes 255, which MNIST's ink was before they scaled it. Strokes that
-    are far thicker than MNIST's, as in a small drawing with a usual pen, are made thinner first.
+    LeCun, Cortes and Burges did the same: they kept the aspect ratio and the grey levels that result from scaling, and
+    moved the digit by whole pixels. The strongest ink becomes 255, because MNIST's ink was black before it was scaled.
+    Strokes that are far thicker than MNIST's, as in a small drawing with an ordinary pen, are thinned first.
 
-    Takes ink as `find_ink` returns it; raises NoDigitError where none of it is 0.5 or more. Returns pixels 0..255.
+    Takes ink as `find_ink` returns it; raises NoDigitError if none of it is 0.5 or more. Returns pixels 0..255.
     """
     small = _scale(thin_strokes(_crop(ink)), _BOX)
     height, width = small.shape
@@ -44,8 +44,8 @@ def place_digit(ink: FloatArray) -> ByteArray:
 def thin_strokes(box: FloatArray) -> FloatArray:
     """Return a digit that fills its box, with strokes no thicker than those of nine in ten of MNIST's.
 
-    Grey erosion by a cross takes a pixel of a finer box off each edge, again and again, and so opens the loops of a
-    digit. A box with thin strokes, as most have, comes back as it is.
+    Grey erosion by a cross repeatedly removes a pixel of a finer box from each edge, which also opens the loops of a
+    digit. A box with thin strokes, the usual case, is returned unchanged.
     """
     fine = _scale(box, _BOX * _FINE)
     if stroke_width(fine) <= _WIDEST * _FINE:
@@ -58,7 +58,7 @@ def thin_strokes(box: FloatArray) -> FloatArray:
 
 
 def stroke_width(ink: FloatArray) -> float:
-    """Return the mean width of strokes, in pixels: twice their area by the length of their outline.
+    """Return the mean width of strokes, in pixels: twice their area divided by the length of their outline.
 
     The length is pi / 4 times the steps along all rows and columns (Cauchy-Crofton formula for two directions).
     """
@@ -68,7 +68,7 @@ def stroke_width(ink: FloatArray) -> float:
 
 
 def _crop(ink: FloatArray) -> FloatArray:
-    """Return the smallest box around all ink of 0.5 or more; raises NoDigitError where there is none."""
+    """Return the smallest box around all ink of 0.5 or more; raises NoDigitError if there is none."""
     inked = ink >= 0.5
     if not inked.any():
         raise NoDigitError("there is no ink in it")
@@ -77,16 +77,16 @@ def _crop(ink: FloatArray) -> FloatArray:
 
 
 def _scale(box: FloatArray, longer: int) -> FloatArray:
-    """Return a box scaled so that its longer side has so many pixels; the aspect ratio stays."""
+    """Scale a box until its longer side has `longer` pixels; keep the aspect ratio."""
     scale = max(box.shape) / longer
     height, width = (max(1, int(length / scale + 0.5)) for length in box.shape)
     return _averages(box.shape[0], height) @ box @ _averages(box.shape[1], width).T
 
 
 def _averages(length: int, new: int) -> FloatArray:
-    """Return the matrix (new, length) that scales a column of pixels: each new one is the mean under a window.
+    """Return the matrix (new, length) that scales a column of pixels: each new pixel is the mean under a window.
 
-    The window is as wide as a new pixel, but no narrower than an old one, so that enlarging interpolates linearly.
+    The window is as wide as a new pixel, but at least as wide as an old one, so that enlarging interpolates linearly.
     """
     width = max(1.0, length / new)
     first = (np.arange(new)[:, None] + 0.5) * length / new - width / 2
@@ -97,6 +97,6 @@ def _averages(length: int, new: int) -> FloatArray:
 
 
 def _corner(mass: FloatArray) -> int:
-    """Return where a digit begins so that its centre of mass is in the middle; `mass` is that of each row or column."""
+    """Return the first row or column of a digit that centres its mass; `mass` holds the mass of each row or column."""
     centre = mass @ np.arange(len(mass)) / mass.sum()
     return int(np.clip(np.floor(_CENTRE - centre + 0.5), 0, SIDE - len(mass)))

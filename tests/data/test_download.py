@@ -147,7 +147,7 @@ def test_too_little_memory_is_a_failure_of_the_source(home: Home, monkeypatch: p
 
 def test_when_all_sources_fail_the_message_says_what_is_missing_why_and_what_to_do(home: Home) -> None:
     message = home.message(first={"images": CONTENT["images"]}, second={}, third={"labels": b"<html>"})
-    assert message.startswith("The data set some cannot be downloaded. No source has what is missing in ")
+    assert message.startswith("The data set some cannot be downloaded. No source has the files that are missing in ")
     assert f"labels  ({LABELS.size} bytes, SHA-256 {LABELS.sha256})" in message
     assert IMAGES.sha256 not in message
     reasons = [line.strip().partition(": ")[::2] for line in message.splitlines() if line.startswith("    ")][1:]

@@ -31,9 +31,9 @@ FAULTS = {
     "rank 4": (header(1, 1, 1, 1) + bytes(1), "has 4 dimensions; labels have one and images three"),
     "cut header": (header(1, 28, rank=3), "ends within its header, at byte 12 of 16"),
     "no values": (header(3, 0), "holds no values: its header says 3 x 0"),
-    "cut off": (header(2, 3) + bytes(5), r"has 17 bytes, but its header \(2 x 3\) asks for 18; is it cut off"),
-    "too long": (header(2, 3) + bytes(7), r"has 19 bytes, but its header \(2 x 3\) asks for 18"),
-    "huge": (HUGE, r"has 25 bytes, but its header .* asks for 79228162458924105385300197391"),
+    "cut off": (header(2, 3) + bytes(5), r"has 17 bytes, but its header \(2 x 3\) requires 18; is it cut off"),
+    "too long": (header(2, 3) + bytes(7), r"has 19 bytes, but its header \(2 x 3\) requires 18"),
+    "huge": (HUGE, r"has 25 bytes, but its header .* requires 79228162458924105385300197391"),
 }
 
 
