@@ -1,4 +1,4 @@
-"""Print what `make` ends with: how the results compare with the recorded ones, what to open, what to try next."""
+"""Print the last lines of `make`: how the results compare with the recorded ones, what to open, what to try next."""
 
 from mnist.files import load_json
 from mnist.fingerprint import describe_blas
@@ -7,7 +7,7 @@ from stages.pipeline import BASELINE, Workspace, run
 
 
 def closing(recipe: Recipe, workspace: Workspace) -> None:
-    """Print two lines, and two more where the recorded run had the same hyperparameters and other figures."""
+    """Print two lines, and two more if the recorded run had the same hyperparameters but other figures."""
     scores, baseline = load_json(workspace.scores), load_json(BASELINE)
     accuracy = scores["test"]["accuracy"]
     print(f"\nTest accuracy {accuracy:.2%}. Open {workspace.report} in a browser, and draw something for the network.")

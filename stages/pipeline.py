@@ -13,20 +13,20 @@ from mnist.files import save
 from mnist.recipe import PARAMS, Recipe
 
 RAW = Path("data/raw")
-"""The downloaded files, which all recipes share."""
+"""The folder of the downloaded files, which all recipes share."""
 
 BASELINE = Path("metrics/baseline.json")
-"""The run that others are compared with; git keeps it."""
+"""The run that other runs are compared with; git keeps the file."""
 
-# What a killed process has left beside its output; DVC leaves `.tmp` where it links data/raw.
+# Files that a killed process leaves beside its output; DVC leaves `.tmp` files when it links data/raw.
 _LEFTOVERS = [f"{folder}/.*.partial" for folder in ("data", "data/raw", "models", "metrics", "plots", "reports")]
 _LEFTOVERS += ["data/raw/.*.tmp", ".checkpoints/.*.partial"]
-# Seconds without a change after which a file is one: another process may be writing a younger one.
+# Seconds without a change after which such a file is a leftover: another process may still be writing a newer one.
 _ABANDONED = 60.0
 
 
 class Workspace:
-    """The files that the stages write for one recipe, below a folder: the project itself, or one of a study."""
+    """The files that the stages write for one recipe, in the folder of the project or of a study."""
 
     def __init__(self, root: Path) -> None:
         self.prepared = root / "data/prepared.npz"
@@ -42,7 +42,7 @@ class Workspace:
 
 
 def run(stage: Callable[..., None], description: str | None, **switches: str) -> None:
-    """Run a stage as a command, with the recipe of params.yaml, in the present folder.
+    """Run a stage as a command, with the recipe of params.yaml, in the current folder.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def run(stage: Callable[..., None], description: str | None, **switches: str) ->
     description : str
         The help of the command.
     **switches : str
-        The help of each of its options: `save_baseline="..."` is `--save-baseline` and passed as True or False.
+        The help of each option: `save_baseline="..."` adds `--save-baseline`, which the stage gets as True or False.
     """
     parser = argparse.ArgumentParser(description=description)
     for name, meaning in switches.items():
@@ -58,7 +58,7 @@ def run(stage: Callable[..., None], description: str | None, **switches: str) ->
     arguments = parser.parse_args()
     with plain_errors():
         remove_leftovers()
-        # The whole recipe is checked, whatever the stage needs of it: before an hour of work, not after.
+        # Check the whole recipe, even if the stage needs only a part: a fault should show before an hour of work.
         try:
             stage(Recipe.load(PARAMS), Workspace(Path()), **vars(arguments))
         except BaseException:
@@ -68,11 +68,12 @@ def run(stage: Callable[..., None], description: str | None, **switches: str) ->
 
 
 def restore_outputs(stage: str) -> None:
-    """Restore from DVC's cache the outputs of a stage's last success, which DVC deletes before it runs the stage.
+    """Restore the outputs of the last successful run of a stage from DVC's cache.
 
-    `dvc checkout` does the same, but not while a stage is running.
+    DVC deletes the outputs before it runs the stage. `dvc checkout` would restore them too, but cannot run inside a
+    stage.
     """
-    from dvc.repo import Repo  # noqa: PLC0415 (half a second, which only a failure takes)
+    from dvc.repo import Repo  # noqa: PLC0415 (takes half a second, and only a failure needs it)
 
     try:
         (found,) = Repo().stage.collect(stage)
@@ -80,12 +81,12 @@ def restore_outputs(stage: str) -> None:
             cached = Path(out.cache.oid_to_path(out.hash_info.value)) if out.hash_info else None
             if cached and cached.is_file() and not out.exists:
                 save({Path(out.fs_path): cached.read_bytes()})
-    except Exception as error:  # noqa: BLE001 (the stage's own error matters more than any of DVC's)
+    except Exception as error:  # noqa: BLE001 (the stage's own error matters more than DVC's)
         print(f"warning: `dvc checkout` restores the last good results ({error})", file=sys.stderr)
 
 
 def remove_leftovers() -> None:
-    """Delete what killed processes have left in the present folder."""
+    """Delete the files that killed processes have left in the current folder."""
     for path in (path for pattern in _LEFTOVERS for path in Path().glob(pattern)):
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > _ABANDONED:

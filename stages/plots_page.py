@@ -1,6 +1,6 @@
 """Write the scripts that draw the page of `dvc plots show` and the report, so that both open without internet.
 
-DVC's own page loads them from the web; the one in report/plots.html, which DVC fills in, loads plots/vega.js.
+DVC's own page loads these scripts from the web. The page in report/plots.html, which DVC fills in, loads plots/vega.js.
 """
 
 from mnist.files import save

@@ -8,7 +8,7 @@ from stages.pipeline import RAW, Workspace, run
 
 
 def prepare(recipe: Recipe, workspace: Workspace) -> None:
-    """Write training set, validation set and normalisation; the test images stay closed."""
+    """Write training set, validation set and normalisation; do not open the test images."""
     files = RAW / TRAIN_IMAGES, RAW / TRAIN_LABELS
     check_dataset(recipe.data.dataset, *files)
     prepared = recipe.prepare(read_raw(*files))

@@ -1,12 +1,12 @@
-"""Make the project ready for `dvc repro`: check params.yaml, and restore a dvc.lock that a kill left half-written.
+"""Make the project ready for `dvc repro`: check params.yaml, and restore dvc.lock if a killed DVC left it incomplete.
 
-DVC truncates dvc.lock and then writes it; every command of DVC fails on half of one.
+DVC truncates dvc.lock before it writes the file, and every DVC command fails on an incomplete dvc.lock.
 """
 
 import subprocess
 from pathlib import Path
 
-import mnist.progress  # noqa: F401 (says what is wrong where DVC ends with a traceback of tqdm)
+import mnist.progress  # noqa: F401 (reports a bad setting; DVC would end with a traceback of tqdm)
 from mnist.errors import MnistError
 from mnist.recipe import Recipe
 from stages.pipeline import Workspace, run
@@ -15,7 +15,7 @@ LOCK = Path("dvc.lock")
 
 
 def ready(_: Recipe, __: Workspace) -> None:
-    """Restore dvc.lock from git where it is not what DVC writes; `run` checks params.yaml."""
+    """Restore dvc.lock from git if it is damaged; `run` checks params.yaml."""
     if not LOCK.exists() or _is_whole():
         return
     restored = subprocess.run(["git", "checkout", "--", LOCK], check=False, capture_output=True)  # noqa: S603, S607

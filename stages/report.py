@@ -24,7 +24,7 @@ PROTOTYPES = 500
 
 
 def report(recipe: Recipe, workspace: Workspace, *, save_baseline: bool = False) -> None:
-    """Write the page and the pictures, and the baseline where that is asked for."""
+    """Write the page and the pictures, and the baseline if `save_baseline` is set."""
     model, scores = load_model(workspace.model), load_json(workspace.scores)
     examples = load_array(workspace.examples, EXAMPLE)
     baseline = {"parameters": model.recipe, "metrics": scores} if save_baseline else load_baseline()
@@ -47,7 +47,7 @@ def report(recipe: Recipe, workspace: Workspace, *, save_baseline: bool = False)
     )
     try:
         page = render(results, workspace.chart_scripts.read_text(encoding="utf-8"))
-    # Files that are whole, each for itself, and do not fit together; there are as many ways as there are figures.
+    # Each file is intact, but they come from different runs; this can raise many kinds of errors.
     except Exception as error:
         raise DamagedFileError(
             f"the results in {workspace.scores.parent}, {workspace.plots} and {workspace.model.parent} do not belong "
@@ -74,7 +74,7 @@ def report(recipe: Recipe, workspace: Workspace, *, save_baseline: bool = False)
 
 
 def load_baseline() -> dict[str, Any]:
-    """Return the run to compare with; raises MnistError where its file is missing or damaged."""
+    """Return the run to compare with; raises MnistError if its file is missing or damaged."""
     try:
         return load_json(BASELINE)
     except (DamagedFileError, FileNotFoundError) as error:
@@ -82,4 +82,4 @@ def load_baseline() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(report, __doc__, save_baseline="also save this run as the baseline that others are compared with")
+    run(report, __doc__, save_baseline="also save this run as the baseline for later comparisons")
