@@ -1,1 +1,1 @@
-"""The report page (`page`), sheets of small pictures (`sheets`) and charts (`charts`); nothing here trains."""
+"""The report page (`page`), sheets of small pictures (`sheets`) and charts (`charts`); this package does not train."""

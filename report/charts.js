@@ -28,7 +28,7 @@ function curves(history, figure, format) {
     width: "container",
     height: 220,
     data: { values },
-    description: `${figure}: a line for training, one for validation; the table below has the figures`,
+    description: `${figure}: a line for training and a line for validation; the table below has the figures`,
     layer: [
       { mark: { type: "line", strokeWidth: 2, interpolate: "linear" }, encoding: { x, y, color } },
       {

@@ -1,4 +1,4 @@
-"""Vega-Lite: charts as SVG, and the scripts that draw charts in a browser without internet."""
+"""Vega-Lite: draws charts as SVG, and bundles the scripts that draw charts in a browser without internet."""
 
 from typing import Any
 

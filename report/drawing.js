@@ -1,16 +1,16 @@
-// mnist/reading/placement.py in JavaScript: from the ink on a canvas to 28 x 28 pixels as MNIST's makers made them.
+// mnist/reading/placement.py in JavaScript: turns the ink on a canvas into 28 x 28 pixels, as MNIST's makers did.
 "use strict";
 
 const SIDE = 28;
 const BOX = 20;
 const CENTRE = 14;
 
-// The widest strokes that stay as they are, in pixels of the box, and the steps to a pixel in which others are thinned.
+// Wider strokes are thinned, in pixels of the box; thinning works on a box with this many pixels for one pixel.
 const WIDEST = 3.5;
 const FINE = 5;
 
-// Scale a digit into a box of 20 x 20 and put its centre of mass in the middle of 28 x 28; strokes that are far thicker
-// than MNIST's are made thinner first.
+// Scale a digit into a box of 20 x 20, and put its centre of mass in the middle of 28 x 28. Strokes that are far thicker
+// than MNIST's are thinned first.
 // `ink`: height * width numbers, 0 paper to 1 ink. Returns 784 pixels 0..255, or null without ink.
 function placeDigit(ink, height, width) {
   const box = crop({ ink, height, width });
@@ -36,7 +36,7 @@ function placeDigit(ink, height, width) {
 }
 
 // A digit that fills its box, with strokes no thicker than those of nine in ten of MNIST's: grey erosion by a cross
-// takes a pixel of a finer box off each edge, again and again.
+// repeatedly removes a pixel of a finer box from each edge.
 function thinStrokes(box) {
   let fine = scaled(box, BOX * FINE);
   if (strokeWidth(fine) <= WIDEST * FINE) return box;
@@ -53,8 +53,8 @@ function thinStrokes(box) {
   return crop(fine);
 }
 
-// The mean width of strokes: twice their area by the length of their outline, which is pi / 4 times the steps along all
-// rows and columns.
+// The mean width of strokes: twice their area divided by the length of their outline, which is pi / 4 times the steps
+// along all rows and columns.
 function strokeWidth({ ink, height, width }) {
   let area = 0, steps = 0;
   for (let y = 0; y <= height; y++) {
@@ -69,7 +69,7 @@ function strokeWidth({ ink, height, width }) {
   return 2 * area / (Math.PI / 4 * steps);
 }
 
-// The smallest box around all ink of 0.5 or more, or null where there is none.
+// The smallest box around all ink of 0.5 or more, or null if there is none.
 function crop({ ink, height, width }) {
   let top = height, bottom = -1, left = width, right = -1;
   for (let y = 0; y < height; y++) {
@@ -88,7 +88,7 @@ function crop({ ink, height, width }) {
   return box;
 }
 
-// A box scaled so that its longer side has so many pixels: first along the rows, then along the columns.
+// Scale a box until its longer side has this many pixels: first along the rows, then along the columns.
 function scaled({ ink, height, width }, longer) {
   const scale = Math.max(height, width) / longer;
   const newHeight = Math.max(1, Math.floor(height / scale + 0.5));
@@ -108,8 +108,8 @@ function scaled({ ink, height, width }, longer) {
   return { ink: small, height: newHeight, width: newWidth };
 }
 
-// For each of `count` new pixels, the old ones under its window with their shares of the mean. The window is as wide as
-// a new pixel, but no narrower than an old one.
+// For each of `count` new pixels, the old pixels under its window, with their weights in the mean. The window is as wide
+// as a new pixel, but at least as wide as an old one.
 function windows(length, count) {
   const width = Math.max(1, length / count);
   return Array.from({ length: count }, (_, index) => {
@@ -123,7 +123,7 @@ function windows(length, count) {
   });
 }
 
-// Where a digit of this many pixels begins so that its centre of mass is in the middle.
+// The first row or column of a digit that puts its centre of mass in the middle.
 function corner(centre, length) {
   return Math.min(Math.max(Math.floor(CENTRE - centre + 0.5), 0), SIDE - length);
 }

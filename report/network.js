@@ -1,7 +1,7 @@
-// mnist/nn/network.py in JavaScript, for a single image: forward to the outputs, backward to each pixel's part in them.
+// mnist/nn/network.py in JavaScript, for a single image: forward to the outputs, backward to each pixel's contribution.
 "use strict";
 
-// Each function beside its derivative, which starts from the activation `a`, as in mnist/nn/activations.py.
+// Each function with its derivative, which is computed from the activation `a`, as in mnist/nn/activations.py.
 const ACTIVATIONS = {
   relu: { value: (z) => Math.max(z, 0), derivative: (a) => (a > 0 ? 1 : 0) },
   tanh: { value: Math.tanh, derivative: (a) => 1 - a * a },
@@ -48,7 +48,7 @@ class Network {
       const a = activations.at(-1);
       const z = Float64Array.from(biases);
       for (let i = 0; i < inputs; i++) {
-        if (a[i] === 0) continue; // as are paper and half of the relu units
+        if (a[i] === 0) continue; // for paper, and for half of the relu units
         for (let j = 0; j < outputs; j++) z[j] += a[i] * weights[i * outputs + j];
       }
       activations.push(activations.length < this.layers.length ? z.map(this.activation.value) : z);
@@ -56,13 +56,13 @@ class Network {
     return activations;
   }
 
-  // How much each pixel's ink speaks for a digit rather than for its rival: its part in z of the one less z of the
-  // other, if the network were as steep everywhere as it is here (input times gradient).
+  // How much the ink of each pixel speaks for a digit and against its rival: input times gradient, which is the pixel's
+  // part in the difference of their z if the gradient is the same everywhere.
   contributions(pixels, digit, rival) {
     return this.gradient(pixels, digit, rival).map((slope, index) => slope * pixels[index]);
   }
 
-  // How steeply z of a digit less z of its rival rises with each pixel 0..255.
+  // The gradient of z of a digit minus z of its rival with respect to each pixel 0..255.
   gradient(pixels, digit, rival) {
     const activations = this.forward(pixels);
     let delta = new Float64Array(this.layers.at(-1).outputs);
@@ -81,7 +81,7 @@ class Network {
   }
 }
 
-// From base64 to bytes, to 32-bit floats, and, where Python compressed bytes with zlib, to these.
+// Decode base64: as bytes, as 32-bit floats, and as bytes that Python compressed with zlib.
 function bytes(text) {
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }

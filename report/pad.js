@@ -1,10 +1,10 @@
-// The sheet: strokes of a mouse, a finger or a pen, on paper or over an image; undo, redo, clear, save.
+// The sheet: records strokes of a mouse, a finger or a pen, on paper or over an image; undo, redo, clear, save.
 "use strict";
 
-const PEN = 16; // of the sheet's 280 pixels: as thick in the end as the strokes of MNIST
+const PEN = 16; // in pixels of the sheet, which has 280: the scaled strokes are as thick as MNIST's
 
-// What is on the sheet: strokes (each a list of points) over an image (28 x 28 pixels 0..255) or over paper; which test
-// image it is; and the class to compare with, where that is known.
+// The content of the sheet: strokes (each a list of points) over an image (28 x 28 pixels 0..255) or over paper; the
+// number of the test image; and the class to compare with, if it is known.
 const EMPTY = { strokes: [], image: null, example: null, rival: null };
 
 // Calls `changed(finished)` after each change; `finished` is false while a stroke is being drawn. The pad returned has
@@ -14,8 +14,8 @@ const EMPTY = { strokes: [], image: null, example: null, rival: null };
 function setUpPad(sheet, changed) {
   const context = sheet.getContext("2d", { willReadFrequently: true });
   const history = [EMPTY];
-  let now = 0; // the place in the history
-  let stroke = null; // the one that is being drawn
+  let now = 0; // the position in the history
+  let stroke = null; // the stroke that the user is drawing
   let due = false;
 
   const pad = {
@@ -58,7 +58,7 @@ function setUpPad(sheet, changed) {
     changed(finished);
   }
 
-  // At most once for each picture on the screen, however fast the pen is.
+  // At most once for each frame on the screen, even if the pen is faster.
   function updateSoon() {
     if (!due) requestAnimationFrame(() => due && update(false));
     due = true;
@@ -76,13 +76,13 @@ function setUpPad(sheet, changed) {
     for (const [[x, y], ...rest] of pad.drawing.strokes) {
       on.beginPath();
       on.moveTo(x, y);
-      on.lineTo(x + 0.01, y); // a dot, if no other point follows: a line of no length leaves no ink
+      on.lineTo(x + 0.01, y); // a stroke of one point is a dot, but a line of length 0 leaves no ink
       rest.forEach((next) => on.lineTo(...next));
       on.stroke();
     }
   }
 
-  // The sheet's own pixels, however large it is on the screen.
+  // In pixels of the sheet, whatever its size on the screen is.
   function point(event) {
     const place = sheet.getBoundingClientRect();
     return [
@@ -100,9 +100,9 @@ function setUpPad(sheet, changed) {
     pad.put({ ...pad.drawing, strokes: [...pad.drawing.strokes, stroke] }, false);
   });
   sheet.addEventListener("pointermove", (event) => {
-    // A browser captures a touch unasked.
+    // A browser captures a touch by itself.
     if (!event.isPrimary || !sheet.hasPointerCapture(event.pointerId)) return;
-    // Some browsers lack it, and all lack it on a page from a plain http address.
+    // Some browsers lack this function, and all lack it on a page from a plain http address.
     const passed = event.getCoalescedEvents?.() ?? [];
     stroke.push(...(passed.length ? passed : [event]).map(point));
     updateSoon();
@@ -137,7 +137,7 @@ function setUpPad(sheet, changed) {
   return pad;
 }
 
-// An image of one colour, as opaque as its pixels are inked.
+// An image of one colour; the ink of each pixel decides its opacity.
 function opaque(image, colour) {
   const canvas = make("canvas", { width: SIDE, height: SIDE });
   const context = canvas.getContext("2d");

@@ -1,6 +1,6 @@
 """The report: one HTML page that shows a trained network's results and reads digits drawn on it.
 
-This module fills in template.html and puts page.css and the scripts beside it into the page, which then loads nothing.
+This module fills in template.html, and embeds page.css and the scripts in the page, which then loads no other file.
 """
 
 import base64
@@ -31,11 +31,11 @@ from report.sheets import draw_strip, scale
 _FOLDER = Path(__file__).parent
 _SCRIPTS = ("drawing.js", "network.js", "novelty.js", "answer.js", "why.js", "pad.js", "charts.js", "page.js")
 
-# With a larger network the page would exceed 5 MB.
+# With a larger network, the page would exceed 5 MB.
 _MOST_WEIGHTS = 600_000
 _SHOWN_UNITS = 100
 _SHOWN_MISTAKES = 24
-# The activation of a unit that learnt nothing varies less than this part of the median unit's.
+# A unit has learnt nothing if its activation varies by less than this fraction of the median unit's.
 _LEAST_VARIATION = 0.05
 _RED, _BLUE, _BLACK = (214, 40, 40), (40, 100, 214), (0, 0, 0)
 _CURVE_WIDTH, _CURVE_HEIGHT = 540, 290
@@ -53,14 +53,14 @@ class Results:
     predictions: list[dict[str, str]]  # a row a test image: the names of its "actual" and its "predicted" class
     examples: NDArray[np.void]  # test images to show, of type EXAMPLE
     prototypes: Dataset  # training images to compare a digit with
-    training_digits: ByteArray | None  # (60, 784), ten versions of each of six; None where training deforms none
+    training_digits: ByteArray | None  # (60, 784), ten versions of each of six; None if training does not deform images
     baseline: dict[str, Any]  # the run to compare with: its "parameters" and "metrics"
 
 
 def render(results: Results, chart_scripts: str) -> bytes:
     """Return the page, the same bytes for the same results; `chart_scripts` is JavaScript that defines `vegaEmbed`.
 
-    Its Content-Security-Policy lets a browser run the page's own scripts only, and load nothing.
+    Its Content-Security-Policy lets a browser run only the page's own scripts, and load nothing.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER),
@@ -71,7 +71,7 @@ def render(results: Results, chart_scripts: str) -> bytes:
     )
     environment.filters |= {"digest": _digest, "headings": _find_headings}
     own_scripts = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS)
-    # A script must not contain `</script>`; in strings and patterns `<\/script>` is the same.
+    # A script must not contain `</script>`; in strings and patterns, `<\/script>` has the same meaning.
     scripts = [text.replace("</script", "<\\/script") for text in (chart_scripts, own_scripts)]
     page = environment.get_template("template.html").render(
         scripts=scripts,
@@ -80,12 +80,12 @@ def render(results: Results, chart_scripts: str) -> bytes:
         **_compare(results),
         data=_collect_data(results),
     )
-    # JSON can put half of a surrogate pair into a name, which UTF-8 cannot express.
+    # A name from a JSON file can contain half of a surrogate pair, which UTF-8 cannot encode.
     return page.encode(errors="replace")
 
 
 def _digest(text: str) -> str:
-    """Return the name that a Content-Security-Policy has for a script or a style sheet."""
+    """Return the digest by which a Content-Security-Policy names a script or a style sheet."""
     return f"'sha256-{_base64(hashlib.sha256(text.encode()).digest())}'"
 
 
@@ -95,7 +95,7 @@ def _find_headings(sections: str) -> list[tuple[str, str]]:
 
 
 def _describe_results(results: Results) -> dict[str, Any]:
-    """Return the values that the template shows in words and tables."""
+    """Return the values that the template shows in its text and tables."""
     model, names, test = results.model, results.model.class_names, results.scores["test"]
     counts = Counter((row["actual"], row["predicted"]) for row in results.predictions)
     confusion = np.array([[counts[actual, predicted] for predicted in names] for actual in names])
@@ -137,9 +137,9 @@ def _describe_results(results: Results) -> dict[str, Any]:
 
 
 def _find_idle_units(model: Model, pixels: ByteArray) -> NDArray[np.bool_]:
-    """Return which units (units,) of the first layer hardly tell one of these images, (images, 784), from another.
+    """Return which units (units,) of the first layer hardly distinguish these images (images, 784).
 
-    Such a unit learns nothing: without a change of its activation, no gradient depends on the image.
+    Such a unit learns nothing: its activation does not change, so no gradient depends on the image.
     """
     images = model.normalisation(pixels, np.empty(pixels.shape, model.network.theta.dtype))
     variation = model.network.forward(images)[1].std(axis=0)
@@ -148,7 +148,7 @@ def _find_idle_units(model: Model, pixels: ByteArray) -> NDArray[np.bool_]:
 
 
 def _trace(history: list[dict[str, float]], figure: str) -> dict[str, Any]:
-    """Return a curve for each set, as the points of an SVG, and the values at the top and at the bottom."""
+    """Return a curve for each set, as points of an SVG, and the values at the top and the bottom."""
     curves = {"training": [row[f"train_{figure}"] for row in history]}
     if not math.isnan(history[-1]["validation_loss"]):
         curves["validation"] = [row[f"validation_{figure}"] for row in history]
@@ -170,15 +170,15 @@ def _interval(accuracy: float, images: int) -> tuple[float, float]:
 
 
 def _levels(mistakes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how dark each cell is, 0 to 4, on a logarithmic scale up to the most frequent mistake."""
+    """Return the darkness of each cell, 0 to 4, on a logarithmic scale up to the most frequent mistake."""
     steps = 3 * np.log(np.maximum(mistakes, 1)) / np.log(max(2, mistakes.max()))
     return np.where(mistakes > 0, 1 + steps.astype(np.int64), 0)
 
 
 def _compare(results: Results) -> dict[str, Any]:
-    """Return how this run differs from the baseline: the parameters that differ, and all figures side by side.
+    """Compare this run with the baseline: return the parameters that differ, and all figures side by side.
 
-    The baseline is a file that people merge and edit: an odd part of it counts as missing.
+    People merge and edit the file of the baseline: a part of it that is not as expected counts as missing.
     """
     parameters, metrics = (
         part if isinstance(part := results.baseline.get(name), dict) else {} for name in ("parameters", "metrics")
@@ -196,7 +196,7 @@ def _compare(results: Results) -> dict[str, Any]:
     ]
     return {
         "figures": figures,
-        # To the digits that the page shows: the last bits of a loss differ between machines.
+        # Compare only the digits that the page shows: the last bits of a loss differ between machines.
         "same_figures": all(
             before is not None and after is not None and round(after - before, 4) == 0
             for _, _, before, after in figures
@@ -210,18 +210,18 @@ def _compare(results: Results) -> dict[str, Any]:
 
 
 def _keys(flat: dict[str, Any]) -> list[str]:
-    """Return the keys in the order of params.yaml, then those that it does not know."""
+    """Return the keys in the order of params.yaml, then the keys that it does not have."""
     known = [key for key in Recipe.fields() if key in flat]
     return known + sorted(flat.keys() - set(known))
 
 
 def _as_written(value: Any) -> str:
-    """Return a value as params.yaml would have it."""
+    """Return a value as params.yaml would write it."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def _collect_data(results: Results) -> dict[str, Any]:
-    """Return the data that the scripts work with; arrays as base64 of their little-endian bytes."""
+    """Return the data that the scripts use; arrays are base64 of their little-endian bytes."""
     network, examples = results.model.network, results.examples
     return {
         "network": encode_network(results.model) if network.theta.size <= _MOST_WEIGHTS else None,
@@ -235,7 +235,7 @@ def _collect_data(results: Results) -> dict[str, Any]:
             "labels": results.prototypes.labels.tolist(),
         },
         "mistakes": worst_mistakes(examples, _SHOWN_MISTAKES)["number"].tolist(),
-        # Six digits are more than a chart shows, and half as many bytes.
+        # Six digits are more than a chart shows, and halve the number of bytes.
         "history": [
             {key: None if math.isnan(value) else float(f"{value:.6g}") for key, value in row.items()}
             for row in results.history

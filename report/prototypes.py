@@ -1,4 +1,4 @@
-"""Training images that stand for the others of their class: the page shows those nearest to a digit."""
+"""Prototypes: typical training images of each class. The page shows the prototypes nearest to a digit."""
 
 from typing import Any
 
@@ -15,9 +15,9 @@ _ROUNDS = 5
 
 
 def choose_prototypes(training: Dataset, count: int) -> Dataset:
-    """Return at most `count` images of each class, in the order of the classes; the same images for the same data.
+    """Return at most `count` images of each class, sorted by class; the same data always give the same images.
 
-    They are the images nearest to the centres of k-means (Lloyd 1982). Two centres can share an image.
+    These are the images nearest to the centres of k-means (Lloyd 1982). Two centres can share an image.
     """
     chosen = []
     for label in range(len(training.class_names)):
@@ -28,9 +28,9 @@ def choose_prototypes(training: Dataset, count: int) -> Dataset:
 
 
 def distances(images: ByteArray, others: ByteArray) -> FloatArray:
-    """Return the Euclidean distance of each image (n, 784) from each other one (m, 784), shape (n, m).
+    """Return the Euclidean distances, shape (n, m), between images (n, 784) and images (m, 784).
 
-    Pixels 0..255 count as 0 to 1, so that a pixel of full ink more is a distance of 1.
+    Pixels 0..255 count as 0 to 1, so that one more pixel of full ink is a distance of 1.
     """
     differences = _scale(images)[:, None] - _scale(others)
     roots: FloatArray = np.sqrt((differences**2).sum(axis=-1))
@@ -42,7 +42,7 @@ def _scale(images: ByteArray) -> FloatArray:
 
 
 def _nearest_to_centres(points: FloatArray, count: int) -> NDArray[np.int64]:
-    """Return the numbers of the points (n, 784) that are nearest to the centres of `count` clusters, ascending."""
+    """Return the indices, ascending, of the points (n, 784) that are nearest to the centres of `count` clusters."""
     centres = _spread(points, count)
     for _ in range(_ROUNDS):
         nearest = _squares(points, centres).argmin(axis=1)
@@ -57,6 +57,6 @@ def _squares(points: FloatArray, centres: FloatArray) -> FloatArray:
 
 
 def _spread(values: NDArray[Any], count: int) -> NDArray[Any]:
-    """Return at most `count` of some values, evenly spread over all of them."""
+    """Return at most `count` of the values, spread evenly over all of them."""
     chosen: NDArray[Any] = values[np.linspace(0, len(values) - 1, min(count, len(values))).astype(int)]
     return chosen

@@ -24,7 +24,7 @@ _LEVELS = 15
 
 
 def draw_digits(images: ByteArray, columns: int, title: str, captions: Sequence[str] = ()) -> bytes:
-    """Return the PNG of `images` (n, 784), black on white, under a title, each with its caption if there are any."""
+    """Return the PNG of `images` (n, 784), black on white, under a title, with their captions if there are any."""
     tiles = 255 - images.reshape(-1, SIDE, SIDE, 1).repeat(3, axis=3)
     return _draw_sheet(tiles, columns, title, captions)
 
@@ -40,8 +40,8 @@ def draw_weights(weights: FloatArray, columns: int, title: str) -> bytes:
 def draw_strip(strengths: FloatArray, above: Colour, below: Colour = (0, 0, 0)) -> bytes:
     """Return the PNG of pictures (n, 784) of -1..1, one below the other, a pixel for each value.
 
-    Values of 1 have the colour `above`, those of -1 the colour `below`. The nearer a value is to 0, the more the paper
-    shows through, be it light or dark. Few levels make a small file, and people see no more.
+    The colour of 1 is `above`, and the colour of -1 is `below`. The nearer a value is to 0, the more transparent its
+    pixel is, on a light or a dark page. Few levels make a small file, and people do not see the difference.
     """
     levels = np.round(_LEVELS * strengths).astype(np.int64)
     strip = Image.fromarray((levels + _LEVELS).astype(np.uint8).reshape(-1, SIDE))
@@ -61,7 +61,7 @@ def scale(weights: FloatArray) -> FloatArray:
 def _draw_sheet(tiles: ByteArray, columns: int, title: str, captions: Sequence[str] = ()) -> bytes:
     """Lay out tiles (n, 28, 28, 3) in rows under a title."""
     font, title_font = ImageFont.load_default(14), ImageFont.load_default(18)
-    # A column is as wide as its widest caption: names of clothes are wider than their pictures.
+    # Columns are as wide as the widest caption: names of clothes are wider than their pictures.
     inner = max(_TILE, *(math.ceil(font.getlength(caption)) + _GAP for caption in captions), 0)
     width, height = inner + _GAP, _TILE + (_CAPTION_HEIGHT if captions else 0) + _GAP
     rows = max(1, -(-len(tiles) // columns))

@@ -1,8 +1,9 @@
-// Why a digit is read as one class and not as another: the nearest training digits, the least ink that changes it.
+// Explains why a digit is read as one class and not as another: the nearest training digits, and the smallest change of
+// ink that changes the answer.
 "use strict";
 
-// The `count` images of a class that are nearest to a digit, nearest first. The distance is Euclidean, as `distances`
-// in report/prototypes.py has it: pixels 0..255 count as 0 to 1.
+// The `count` images of a class that are nearest to a digit, nearest first. The distance is Euclidean, as in `distances`
+// of report/prototypes.py: pixels 0..255 count as 0 to 1.
 function nearest(pixels, { images, labels }, digit, count) {
   return labels
     .flatMap((label, number) => (label === digit ? [images.subarray(number * SIDE * SIDE, (number + 1) * SIDE * SIDE)] : []))
@@ -18,12 +19,12 @@ function nearest(pixels, { images, labels }, digit, count) {
 const BRUSH = [-1, 0, 1].flatMap((y) => [-1, 0, 1].map((x) => [y * SIDE + x, [1, 0.9, 0.5][Math.abs(x) + Math.abs(y)]]));
 const MOST_TOUCHES = 40;
 
-// The touches that make the network read a digit as another class, each of which draws (`ink` 255) or erases (0) at a
-// pixel, and the image after them; or null where so many touches do not.
+// Return the touches that make the network read a digit as another class, and the image after them. Each touch draws
+// (`ink` 255) or erases (0) at a pixel. Return null if MOST_TOUCHES touches are not enough.
 //
-// Each touch is the one that raises z of that class most above the largest z, by the gradient. A stroke is drawn only
-// where it touches ink: a dot far from the digit would do it with less, and nobody would call that writing. In the end
-// the touches that were not needed are left out.
+// Each touch is the one that, by the gradient, most raises z of that class above the largest z. A touch draws only next
+// to ink: a dot far from the digit would need less ink, but nobody writes like that. In the end, touches that were not
+// needed are left out.
 function smallestChange(network, pixels, digit) {
   const read = (image) => largest(network.forward(image).at(-1));
   let touches = [];
@@ -51,7 +52,7 @@ function bestTouch(pixels, gradient) {
   for (let y = 1; y < SIDE - 1; y++) {
     for (let x = 1; x < SIDE - 1; x++) {
       const at = y * SIDE + x;
-      let joins = false, full = 0, present = 0; // the gain of full ink under the brush, and of the ink that is there
+      let joins = false, full = 0, present = 0; // the gain of full ink under the brush, and of the present ink
       for (const [step, share] of BRUSH) {
         joins ||= pixels[at + step] >= 128;
         full += gradient[at + step] * share * 255;

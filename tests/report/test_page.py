@@ -148,7 +148,7 @@ def test_the_headline_is_the_test_accuracy(results: Results) -> None:
     mistakes = round(1000 * (1 - accuracy))
     text = words(page_of(results))
     assert f"{100 * accuracy:.2f}% of the test digits are read correctly" in text
-    assert f"and {mistakes} of them wrongly: one in {1000 / mistakes:.0f}." in text
+    assert f"and misread {mistakes} of them: one in {1000 / mistakes:.0f}." in text
 
 
 def test_the_calibration_is_in_words(results: Results) -> None:
@@ -168,7 +168,7 @@ def test_the_interval_is_wilsons(results: Results) -> None:
 def test_the_recipe_has_a_line_for_each_parameter_with_its_meaning(results: Results) -> None:
     text = words(page_of(results)).partition("The recipe")[2]
     assert "eta 0.1 learning rate alpha 0.9 momentum" in text
-    assert "network.hidden [12] widths of the hidden layers" in text
+    assert "network.hidden [12] width of each hidden layer" in text
 
 
 def test_the_comparison_shows_the_parameters_that_differ_and_all_figures(results: Results) -> None:
@@ -242,7 +242,7 @@ def test_a_network_without_mistakes_gets_a_page_too(results: Results) -> None:
     scores = {"test": {"accuracy": 1.0, "loss": 0.001, "precision": [1.0] * 10, "recall": [1.0] * 10} | CALIBRATION}
     text = words(page_of(results, predictions=correct, examples=right, scores=scores))
     assert "100.00% of the test digits are read correctly" in text
-    assert "and 0 of them wrongly." in text
+    assert "and misread 0 of them." in text
     assert "There are none." in text
 
 
