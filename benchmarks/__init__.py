@@ -1,1 +1,1 @@
-"""Measurements beside other libraries, taken in turns; `benchmarks/README.md` holds their results."""
+"""Comparisons with other libraries, measured in turns; `benchmarks/README.md` has the results."""

@@ -1,7 +1,7 @@
 """Time to accuracy: seconds of training until the test accuracy first passes a mark, median of several seeds.
 
-The network is that of params.yaml; the recipes were chosen on validation images. Each contestant sets its weights aside
-after every chunk of images; the test images measure them afterwards, and decide nothing.
+All contestants train the network of params.yaml; the recipes were chosen on validation images. Each contestant keeps
+its weights after every chunk of images. Afterwards their test accuracy is measured; no choice depends on it.
 """
 
 import argparse
@@ -26,13 +26,13 @@ from mnist.recipe import Recipe
 from stages.pipeline import RAW
 
 MARKS = {Path("benchmarks/fast.yaml"): (0.9428, 0.97, 0.98), Path("benchmarks/fine.yaml"): (0.99,)}
-"""Recipes, and the accuracies that each is for."""
+"""Recipes, and the accuracies that each should reach."""
 
 SEEDS = range(1, 11)
 
 
 class Passed(NamedTuple):
-    """When a contestant passed a mark: seconds of training, after the seconds to build and compile."""
+    """The time when a contestant passed a mark: seconds of training, without the seconds to build and compile."""
 
     recipe: str
     seed: int
@@ -43,7 +43,7 @@ class Passed(NamedTuple):
 
 
 def time_to_marks(who: str, path: Path, seed: int) -> list[Passed]:
-    """Return when a contestant passes each mark of a recipe; infinity where it never does."""
+    """Return when a contestant passes each mark of a recipe; infinity if it never passes it."""
     work = Work.load(Recipe.load_overlay(path).changed(path, {"seed": seed}))
     begin = time.perf_counter()
     steps = LEARNERS[who](work)

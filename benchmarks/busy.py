@@ -1,6 +1,6 @@
-"""Company: an epoch on one process and on more, on a quiet machine and beside a program that wants a whole core.
+"""Busy machine: the time of an epoch with one process and with more, alone and beside a program that uses a whole core.
 
-The work is that of the race, cut into four shards. Writes the seconds to `benchmarks/results/busy.csv`.
+The work is the same as in the race, split into four shards. Writes the seconds to `benchmarks/results/busy.csv`.
 """
 
 import argparse
@@ -28,7 +28,7 @@ ROUNDS, EPOCHS = 5, 3
 
 
 class Company(NamedTuple):
-    """Median seconds of an epoch, and the ratio to one process beside the same programs in the same round."""
+    """Median seconds of an epoch, and their ratio to one process beside as many programs in the same round."""
 
     processes: int
     programs: int
@@ -37,11 +37,11 @@ class Company(NamedTuple):
 
 
 @contextmanager
-def busy(programs: int) -> Iterator[None]:
-    """Keep so many cores busy for the time of the block."""
-    # It ends with this process, however that ends.
+def keep_busy(programs: int) -> Iterator[None]:
+    """Run this many programs, each of which keeps a core busy, for the duration of the block."""
+    # A program ends when this process ends, even if this process is killed.
     program = f"import os\nwhile os.getppid() == {os.getpid()}: pass"
-    running = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(programs)]  # noqa: S603 (text of ours)
+    running = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(programs)]  # noqa: S603 (our own text)
     try:
         yield
     finally:
@@ -67,7 +67,7 @@ def main() -> None:
         times: dict[tuple[int, int], list[float]] = {}
         for _ in tqdm(range(ROUNDS), "rounds", disable=None):
             for programs, processes in itertools.product(PROGRAMS, PROCESSES):
-                with busy(programs):
+                with keep_busy(programs):
                     times.setdefault((processes, programs), []).append(time_epoch(work, processes))
         rows = []
         for (processes, programs), seconds in times.items():

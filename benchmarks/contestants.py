@@ -1,9 +1,9 @@
-"""Everyone who is measured: this project and its matrix products, PyTorch, scikit-learn, JAX, the notebook's loop.
+"""The contestants: this project and its matrix products, PyTorch, scikit-learn, JAX, the notebook's loop.
 
 A racer trains an epoch for each `next` and yields its mean loss. A learner first builds and compiles, then trains a
-chunk for each `next`, and yields its weights. All do the update of a recipe with relu, softmax, Nesterov's momentum and
-no biases. Where eta changes, PyTorch multiplies all of its momentum by the present eta, JAX and this project each
-gradient by the eta of its step.
+chunk for each `next`, and yields its weights. All compute the update of a recipe with relu, softmax, Nesterov's
+momentum and no biases. They differ when eta changes: PyTorch multiplies its whole momentum by the current eta, while
+JAX and this project multiply each gradient by the eta of its step.
 """
 
 from collections import deque
@@ -24,20 +24,20 @@ from mnist.nn.parallel import Team
 
 
 def race_project(work: Work, *, flushing: bool) -> Iterator[float]:
-    """Train with this project; `flushing`: it sets velocities to 0 before they are denormal numbers."""
+    """Train with this project; with `flushing`, it sets velocities to 0 before they become denormal numbers."""
     training, batches = work.recipe.start(work.prepared)
     if not flushing:
-        setattr(training.optimizer, "flush", lambda _: None)  # noqa: B010 (types forbid it otherwise)
+        setattr(training.optimizer, "flush", lambda _: None)  # noqa: B010 (mypy forbids a plain assignment)
     return (progress.score.loss for progress in work.train(training, batches) if progress.complete)
 
 
 def race_sharded_products(work: Work) -> Iterator[float]:
-    """Do only the matrix products of a step, as training does: each process those of its shards."""
+    """Compute only the matrix products of a step, as in training: each process computes those of its shards."""
     shards = work.recipe.shards
     team = Team(work.recipe.start(work.prepared)[0].network, shards)
 
     def multiply() -> Iterator[float]:
-        # A process does the products of its shards one after another.
+        # A process computes the products of its shards one after another.
         racers = [race_products(work, rows=work.recipe.batch_size // shards, as_training=True) for _ in team.replicas]
         for losses in zip(*racers, strict=True):
             team.wait()
@@ -51,7 +51,7 @@ def race_sharded_products(work: Work) -> Iterator[float]:
 
 
 def race_products(work: Work, *, rows: int | None = None, as_training: bool) -> Iterator[float]:
-    """Do only the matrix products of a step, with as many threads as training has or as BLAS starts by itself."""
+    """Compute only the matrix products of a step, with as many threads as training uses or as BLAS starts by itself."""
     training, _ = work.recipe.start(work.prepared)
     weights, images, size = training.network.weights, work.inputs(), work.recipe.batch_size
     rows = rows or size
@@ -72,15 +72,15 @@ def race_products(work: Work, *, rows: int | None = None, as_training: bool) -> 
 
 
 def build_torch(work: Work, *, compiled: bool) -> tuple[list[FloatArray], Callable[[Any, Any, float], Any]]:
-    """Return PyTorch's weights, as NumPy sees them, and its step: (images, labels, eta) -> loss."""
-    import torch  # noqa: PLC0415  (a peer is imported in its own process alone)
+    """Return PyTorch's weights as NumPy arrays, and its step: (images, labels, eta) -> loss."""
+    import torch  # noqa: PLC0415  (each library is imported only in its own process)
 
     linears = [torch.nn.Linear(*weights.shape, bias=False) for weights in work.first_weights()]
     for linear, weights in zip(linears, work.first_weights(), strict=True):
         linear.weight.data[:] = torch.from_numpy(weights.T)
     hidden = [layer for linear in linears[:-1] for layer in (linear, torch.nn.ReLU())]
     model = torch.nn.Sequential(*hidden, linears[-1])
-    # Fused: the fastest of its three ways to update on a CPU.
+    # `fused` is the fastest of PyTorch's three ways to update weights on a CPU.
     optimizer = torch.optim.SGD(model.parameters(), momentum=work.recipe.alpha, nesterov=True, fused=True)
 
     def loss_of(x: Any, y: Any) -> Any:
@@ -100,7 +100,7 @@ def build_torch(work: Work, *, compiled: bool) -> tuple[list[FloatArray], Callab
 
 
 def race_torch(work: Work, *, compiled: bool) -> Iterator[float]:
-    """Train with PyTorch; `compiled`: forward and loss are."""
+    """Train with PyTorch; with `compiled`, it compiles the forward pass and the loss."""
     import torch  # noqa: PLC0415
 
     images, labels = torch.from_numpy(work.inputs()), torch.from_numpy(work.prepared.training.labels.astype(np.int64))
@@ -112,7 +112,7 @@ def race_torch(work: Work, *, compiled: bool) -> Iterator[float]:
 
 
 def learn_torch(work: Work) -> Iterator[list[FloatArray]]:
-    """Train with PyTorch, which leaves a core to the threads that make chunks."""
+    """Train with PyTorch, and leave a core to the thread that makes chunks."""
     import torch  # noqa: PLC0415
 
     torch.set_num_threads(max(1, count_cores() - 1))
@@ -146,7 +146,7 @@ def build_jax(work: Work) -> tuple[Any, Callable[[Any, Any], Any]]:
 
 
 def race_jax(work: Work) -> Iterator[float]:
-    """Train with JAX, a whole epoch compiled into one loop."""
+    """Train with JAX, which compiles a whole epoch into one loop."""
     import jax  # noqa: PLC0415
 
     images, labels = map(jax.numpy.asarray, (work.inputs(), work.prepared.training.labels.astype(np.int32)))
@@ -162,7 +162,7 @@ def race_jax(work: Work) -> Iterator[float]:
 
 
 def learn_jax(work: Work) -> Iterator[list[FloatArray]]:
-    """Train with JAX, a chunk compiled into one loop; all chunks should have one size."""
+    """Train with JAX, which compiles a chunk into one loop; all chunks should have the same size."""
     import jax  # noqa: PLC0415
 
     state, step = build_jax(work)
@@ -175,7 +175,7 @@ def learn_jax(work: Work) -> Iterator[list[FloatArray]]:
 
 
 def race_scikit_learn(work: Work) -> Iterator[float]:
-    """Train with scikit-learn's MLPClassifier, its biases held at zero."""
+    """Train with scikit-learn's MLPClassifier, and keep its biases at zero."""
     from sklearn.neural_network import MLPClassifier  # noqa: PLC0415
 
     class WithoutBiases(MLPClassifier):  # type: ignore[misc, unused-ignore]
@@ -189,7 +189,7 @@ def race_scikit_learn(work: Work) -> Iterator[float]:
         recipe.network.hidden, activation="relu", solver="sgd", alpha=0, batch_size=recipe.batch_size,
         learning_rate_init=recipe.eta, momentum=recipe.alpha, nesterovs_momentum=True, shuffle=False,
     )  # fmt: skip
-    # It builds its arrays in its first call, with weights of its own.
+    # MLPClassifier allocates its arrays in its first call, with its own initial weights.
     model.partial_fit(images[: recipe.batch_size], labels[: recipe.batch_size], classes=np.arange(10))
     for mine, given in zip(model.coefs_, work.first_weights(), strict=True):
         mine[:] = given
@@ -209,7 +209,7 @@ def learn_project(work: Work) -> Iterator[list[FloatArray]]:
 
 
 def race_notebook(work: Work) -> Iterator[float]:
-    """Train the same network by the notebook's own procedure, in float64 from N(0, 1) weights."""
+    """Train the same network with the notebook's own procedure, in float64, starting from N(0, 1) weights."""
     rng = np.random.default_rng(work.recipe.seed)
     weights = (rng.standard_normal(shape) for shape in ((784, 100), (100, 100), (100, 10)))
     for _, losses, _ in notebook_epochs(work.prepared.training, *weights):

@@ -1,4 +1,4 @@
-"""What the measurements ran on."""
+"""Describes the machine that runs the measurements."""
 
 import platform
 import re
@@ -22,5 +22,5 @@ def describe_machine() -> str:
 
 
 def kernels() -> str:
-    """Return which kernels BLAS runs: OPENBLAS_CORETYPE chooses others than the processor's own."""
+    """Return the name of BLAS's kernels: OPENBLAS_CORETYPE can select kernels for another processor."""
     return "+".join(str(blas["architecture"]) for blas in describe_blas()) or "unknown"

@@ -1,4 +1,4 @@
-"""The notebook's own training loop, transcribed in straight lines; it uses nothing of `mnist/` but its digits."""
+"""The notebook's own training loop, transcribed without functions; from `mnist/` it uses only the digits."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ def sigmoid(x: Array) -> Array:
 
 
 def slope(x: Array) -> Array:
-    """Return the derivative as the notebook has it: x rounded by Python itself, element by element."""
+    """Return the derivative as the notebook computes it: at x, rounded by Python itself, element by element."""
     r = sigmoid(np.vectorize(round, otypes=[float])(x))
     return r * (1 - r)
 
@@ -28,11 +28,11 @@ def notebook_epochs(
 ) -> Iterator[tuple[tuple[Array, Array, Array], list[float], int]]:
     """Train from the weights (784, 100), (100, 100), (100, 10), an epoch in file order for each `next`.
 
-    Yields the weights; the loss of each batch so far, a sum over its images; and how many images it has classified
-    correctly so far, each just before its step.
+    Yields the weights, the loss of each batch so far (the sum over its images), and the number of images that the
+    network has read correctly so far, each just before its step.
     """
     images, labels = digits.images.reshape(-1, BATCH, 784).astype(float), digits.labels.reshape(-1, BATCH)
-    # Each pixel at each position in a batch becomes 0..1.
+    # Scale each pixel at each position in a batch to 0..1.
     low, high = images.min(axis=0), images.max(axis=0)
     images = (images - low) / np.where(high > low, high - low, 1)
     last1 = last2 = last3 = np.zeros(1)

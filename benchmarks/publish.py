@@ -1,4 +1,4 @@
-"""Write the measured tables into README and docs, and draw the pictures of speed, from the files of the measurements.
+"""From the files of the measurements, write the tables in README and docs, and draw the pictures of speed.
 
 A table stands between `<!-- table FILE -->` and `<!-- end -->`, where FILE is the path of a CSV file or of params.yaml.
 """
@@ -32,7 +32,7 @@ TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def fill_tables(page: str) -> str:
-    """Return the text of a page with each of its tables as the measurements have it."""
+    """Replace each table in the text of a page by the measured one."""
     return TABLE.sub(lambda found: f"{found[1]}\n{make_table(Path(found[2]))}\n\n{found[3]}", page)
 
 
@@ -58,13 +58,13 @@ def make_table(file: Path) -> str:
 
 
 def plain_table(file: Path) -> str:
-    """Return the table of the lines of a CSV file as they are."""
+    """Return the lines of a CSV file as a table, without changes."""
     header, *rows = csv.reader(file.read_text(encoding="utf-8").splitlines())
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows))
 
 
 def parameter_table() -> str:
-    """Return the table of all hyperparameters, by the schema of the recipe and the values of params.yaml."""
+    """Return the table of all hyperparameters, from the recipe's schema and the values in params.yaml."""
     schema = Recipe.model_json_schema()
     groups = {
         key: schema["$defs"][part["$ref"].rpartition("/")[2]]["properties"]
@@ -82,7 +82,7 @@ def parameter_table() -> str:
 
 
 def _describe_range(schema: dict[str, Any]) -> str:
-    """Return in words the values that a JSON schema allows."""
+    """Describe the values that a JSON schema allows."""
     if "enum" in schema:
         return ", ".join(schema["enum"])
     if schema["type"] == "boolean":
@@ -98,7 +98,7 @@ def _describe_range(schema: dict[str, Any]) -> str:
 
 
 def run_table(file: Path) -> str:
-    """Return the table of runs, by their accuracy on the test images or, where those stayed closed, on the others."""
+    """Return the table of runs, with their accuracy on the test images if these were opened, else on the others."""
     runs = load_results(file.stem)
     if math.isnan(runs[0].test_accuracy):
         return markdown(summarize(runs, "validation_accuracy"), "validation accuracy")
@@ -106,7 +106,7 @@ def run_table(file: Path) -> str:
 
 
 def hands_table(file: Path) -> str:
-    """Return the table of drawn digits: how many of each style are read right."""
+    """Return the table of drawn digits: how many of each style the network reads correctly."""
     lines = ["| style | drawings | read right | most frequent mistake |", "|---|---|---|---|"]
     for row in load_csv(file, Reading._fields):
         share, mistake = int(row["right"]) / int(row["drawings"]), f"{row['mistake']}: {row['times']}"
@@ -139,7 +139,7 @@ def accuracy_table(file: Path) -> str:
 
 
 def busy_table(file: Path) -> str:
-    """Return the table of processes in company."""
+    """Return the table of processes beside other programs."""
     lines = ["| processes | programs beside them | an epoch, s | ratio to one process |", "|---|---|---|---|"]
     lines += [
         f"| {row['processes']} | {row['programs']} | {float(row['seconds']):.3f} | {float(row['ratio']):.2f} |"

@@ -1,7 +1,7 @@
-"""Race: everyone trains the network of params.yaml on the same work in turns.
+"""Race: all contestants take turns at training the network of params.yaml on the same work.
 
-Writes the seconds that an epoch takes, and their ratio to this project's, to `benchmarks/results/`. The mean loss of
-the first epoch proves that the work is the same.
+Writes the seconds of an epoch, and their ratio to the seconds of this project, to `benchmarks/results/`. The mean loss
+of the first epoch proves that the work is the same.
 """
 
 import argparse
@@ -26,12 +26,12 @@ PLAIN = Path("benchmarks/plain.yaml")
 ROUNDS, EPOCHS = 5, 3
 IMAGES = 60_000
 
-# In the process of a racer: its training.
+# The training of the racer in this process.
 _running: dict[str, Iterator[float]] = {}
 
 
 class Row(NamedTuple):
-    """A line of the table: medians over all rounds, ratios to this project's time in the same round."""
+    """A line of the table: medians over all rounds, and ratios to this project's time in the same round."""
 
     name: str
     seconds: float
@@ -52,7 +52,7 @@ def train_epochs(name: str, recipe: Recipe) -> tuple[float, float]:
 
 
 def race(recipe: Recipe) -> list[Row]:
-    """Return the table of ROUNDS rounds of EPOCHS each, after one in which some compile."""
+    """Return the table of ROUNDS rounds of EPOCHS each, after a round in which some racers compile."""
     rows, steps = [], math.ceil(IMAGES / recipe.batch_size)
     turns = take_turns(RACERS, train_epochs, [(recipe,)] * (ROUNDS + 1))
     for name, ((_, first_loss), *others) in turns.items():
@@ -68,7 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch-size", default=100)
     with plain_errors("the same command starts over"):
-        # As many shards as cores, as a user of these cores would choose.
+        # One shard for each core, as a user with these cores would choose.
         changes = vars(parser.parse_args()) | {"shards": count_cores()}
         recipe = Recipe.load_overlay(PLAIN).changed("the command line", changes)
         name = f"race-batch{recipe.batch_size}-cores{count_cores()}-{kernels()}"

@@ -1,4 +1,4 @@
-"""Fair turns: every contestant runs in a process of its own, and waits while the others have their turn."""
+"""Fair turns: every contestant runs in its own process, and waits during the turns of the others."""
 
 import multiprocessing
 import random
@@ -17,20 +17,20 @@ T = TypeVar("T")
 def take_turns(names: Iterable[str], turn: Callable[..., T], rounds: Sequence[tuple[Any, ...]]) -> dict[str, list[T]]:
     """Return the results of `turn(name, *arguments)` for each name, with the arguments of each round.
 
-    The processes import `turn`, a function of a module. A peer that fails, as one does that is not installed, is left
-    out with a message; where this project fails, its error is raised.
+    `turn` is a function of a module, which each process imports. Another library that fails, for example because it is
+    not installed, is left out with a message; an error of this project is raised.
     """
     results: dict[str, list[T]] = {name: [] for name in names}
     context, ignore = multiprocessing.get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)
     with ExitStack() as stack:
-        # Ctrl-C ends this process, and the others with it after their turn.
+        # Ctrl-C ends this process, which ends the others after their turn.
         alone = {name: stack.enter_context(ProcessPoolExecutor(1, context, signal.signal, ignore)) for name in results}
         for number, arguments in enumerate(tqdm(rounds, "rounds", disable=None)):
-            # In another order each time: a program that comes after one of a single thread finds other cores asleep.
+            # In a new order each time: after a program with one thread, the next one finds the other cores asleep.
             for name in random.Random(number).sample(list(results), len(results)):  # noqa: S311 (no secret)
                 try:
                     results[name].append(alone[name].submit(turn, name, *arguments).result())
-                # A peer may raise anything.
+                # Another library may raise any error.
                 except Exception as error:
                     if name == PROJECT:
                         raise

@@ -1,4 +1,4 @@
-"""The same work for every contestant: recipe, images, first weights, order of the images."""
+"""The same work for every contestant: recipe, images, initial weights, order of the images."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from stages.pipeline import RAW
 
 @dataclass(frozen=True)
 class Work:
-    """A training that several libraries do; the recipe's batch_size should divide the number of images."""
+    """A training that several libraries run; the recipe's batch_size should divide the number of images."""
 
     recipe: Recipe
     prepared: Prepared
@@ -36,11 +36,11 @@ class Work:
             yield from training.run(batches, (), choose_processes(training.shards))
 
     def first_weights(self) -> list[FloatArray]:
-        """Return the first weights (fan-in, fan-out) of each layer."""
+        """Return the initial weights (fan-in, fan-out) of each layer."""
         return self.recipe.start(self.prepared)[0].network.weights
 
     def inputs(self) -> FloatArray:
-        """Return all images normalised (images, 784): other libraries get them before the clock starts."""
+        """Return all normalised images (images, 784); other libraries get them before the clock starts."""
         images = self.prepared.training.images
         return self.recipe.normalisation(self.prepared)(images, np.empty(images.shape, np.float32))
 
@@ -51,9 +51,9 @@ class Work:
             yield batches.order(len(batches.dataset), batches.batch_size, batches.generators["shuffling"])
 
     def chunks(self) -> Iterator[tuple[FloatArray, NDArray[np.int64], list[float]]]:
-        """Yield the batches that this project trains on, some at a time, for another library; made in a thread.
+        """Yield this project's batches for another library, in chunks that a thread makes.
 
-        They are normalised images (batches, batch_size, 784), labels (batches, batch_size), and the eta of each batch.
+        A chunk: normalised images (batches, batch_size, 784), labels (batches, batch_size), and the eta of each batch.
         """
         return prefetch(self._chunks())
 

@@ -111,7 +111,7 @@ def test_the_race_writes_its_table(project: Project, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("page", [page for pattern in publish.PAGES for page in sorted(ROOT.glob(pattern))])
 def test_the_tables_of_the_docs_are_the_measured_ones(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Where one is not: `python -m benchmarks.publish`.
+    # If this fails: `python -m benchmarks.publish`.
     monkeypatch.chdir(ROOT)
     assert publish.fill_tables(page.read_text()) == page.read_text()
 
