@@ -1,6 +1,6 @@
 """Recipes beside the default one, and the commands that compare them.
 
-`notebook`, `seeds`, `ladder`, `choices`, `sweep`, `grid`; `runs` and `results` are what most of them share.
+The commands are `notebook`, `seeds`, `ladder`, `choices`, `sweep` and `grid`; most of them share `runs` and `results`.
 
-Nothing here is a DVC stage: a study keeps its finished runs in `.studies/`, resumes, and writes a small CSV file.
+A study is not a DVC stage: it keeps its finished runs in `.studies/`, resumes, and writes a small CSV file.
 """

@@ -1,4 +1,4 @@
-"""Compare recipes that the default one could be instead, on validation images; the test images stay closed.
+"""Compare alternatives to the default recipe on validation images; the study does not open the test images.
 
 Writes studies/results/choices.csv, and prints the table.
 """
@@ -17,7 +17,7 @@ SEEDS = (1, 2)
 
 
 def load_choices() -> dict[str, Recipe]:
-    """Return every choice by name; raises RecipeError where one is not allowed."""
+    """Return every choice by name; raises RecipeError if one is not allowed."""
     default = Recipe.load(PARAMS).changed(PARAMS, {"epochs": EPOCHS})
     return {name: default.changed(f"{CHOICES}, {name}", changes) for name, changes in load_changes(CHOICES).items()}
 

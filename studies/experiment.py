@@ -1,4 +1,4 @@
-"""A recipe as an experiment of DVC: the words that set what differs from params.yaml."""
+"""A recipe as an experiment of DVC: the arguments that set its differences from params.yaml."""
 
 import json
 import shlex
@@ -10,7 +10,7 @@ from mnist.recipe import Recipe
 
 
 def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the table that `flatten` made flat."""
+    """Undo `flatten`: return a table with groups."""
     table: dict[str, Any] = {}
     for name, value in flat.items():
         group, _, key = name.rpartition(".")
@@ -24,12 +24,12 @@ def differences(recipe: Recipe, default: Recipe) -> dict[str, Any]:
     return {name: value for name, value in flatten(recipe.model_dump()).items() if value != old[name]}
 
 
-def exp_words(changes: dict[str, Any]) -> list[str]:
-    """Return the words after `dvc exp run` that make these changes, by `group.key`, to params.yaml."""
+def exp_arguments(changes: dict[str, Any]) -> list[str]:
+    """Return the arguments of `dvc exp run` that make these changes, by `group.key`, to params.yaml."""
     texts = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in changes.items()]
     return [word for text in texts for word in ("-S", text.replace(", ", ","))]
 
 
 def exp_command(recipe: Recipe, default: Recipe) -> str:
     """Return the command that makes an experiment of a recipe."""
-    return shlex.join(["dvc", "exp", "run", *exp_words(differences(recipe, default))])
+    return shlex.join(["dvc", "exp", "run", *exp_arguments(differences(recipe, default))])

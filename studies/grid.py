@@ -1,6 +1,6 @@
 """`dvc exp run -S` for every combination of lists, `python -m studies.grid eta=0.05,0.1 alpha=0,0.5`.
 
-It skips an experiment that is there already, and continues after a failure.
+It skips experiments that already exist, and continues after a failure.
 """
 
 import argparse
@@ -13,13 +13,13 @@ from typing import Any
 from mnist.checked import RecipeError, parse_yaml
 from mnist.errors import MnistError, plain_errors
 from mnist.recipe import PARAMS, Recipe
-from studies.experiment import exp_words, nest
+from studies.experiment import exp_arguments, nest
 
 _TABLE = ("--no-pager", "--only-changed", "--sort-by", "validation.accuracy", "--sort-order", "desc")
 
 
-def combinations(texts: list[str]) -> list[dict[str, Any]]:
-    """Return the changes of each experiment; raises RecipeError where one is no list."""
+def parse_combinations(texts: list[str]) -> list[dict[str, Any]]:
+    """Return the changes of each experiment; raises RecipeError if an argument is not a list."""
     lists = {}
     for name, _, values in (text.partition("=") for text in texts):
         try:
@@ -40,12 +40,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m studies.grid", description=__doc__)
     parser.add_argument("lists", nargs="+", metavar="KEY=VALUE,VALUE", help="such as network.bias=true,false")
     with plain_errors():
-        default, points = Recipe.load(PARAMS), combinations(parser.parse_args().lists)
+        default, points = Recipe.load(PARAMS), parse_combinations(parser.parse_args().lists)
         recipes = [default.changed("an experiment", nest(point)).model_dump_json() for point in points]
         names = [f"grid-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}" for recipe in recipes]
         there = run("list", "--name-only", stdout=subprocess.PIPE).stdout.split()
         new = [(name, point) for name, point in zip(names, points, strict=True) if name not in there]
-        # In a folder of its own each: the workspace stays as it is.
-        failed = [name for name, point in new if run("run", "--temp", "--name", name, *exp_words(point)).returncode]
+        # Each experiment runs in its own folder, so that the workspace does not change.
+        failed = [name for name, point in new if run("run", "--temp", "--name", name, *exp_arguments(point)).returncode]
         if run("show", *_TABLE).returncode or failed:
             raise MnistError(f"{len(failed)} of {len(points)} experiments failed: {', '.join(failed)}")

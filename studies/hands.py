@@ -1,6 +1,6 @@
-"""Draw digits as other hands write them, and print how many of each style the trained network reads.
+"""Draw digits as other hands write them, and print how many drawings of each style the trained network reads.
 
-Writes studies/results/hands.csv. The drawings follow from a seed; no image of MNIST is opened.
+Writes studies/results/hands.csv. A seed decides the drawings; the study opens no image of MNIST.
 """
 
 import argparse
@@ -24,19 +24,19 @@ from studies.handwriting import HANDS, Stroke, Written, arc, ink_of
 from studies.results import RESULTS
 
 SEED = 2
-"""The drawings that are reported. Choices were made on those of seed 1."""
+"""The seed of the reported drawings. All choices were made on the drawings of seed 1."""
 
 DRAWINGS = 300
 _SIDE = 160  # pixels of a sheet
-_LARGEST = 0.7  # the longer side of a digit, as a part of the sheet
+_LARGEST = 0.7  # the longer side of a digit, as a fraction of the sheet
 
 Range: TypeAlias = tuple[float, float]
 Form: TypeAlias = Callable[[np.random.Generator], list[Stroke]]
-"""Draws a digit in a box of 1 x 1, as `HANDS` has them."""
+"""Draws a digit in a box of 1 x 1, as in `HANDS`."""
 
 
 class Reading(NamedTuple):
-    """How many drawings of a style the network reads right, and the mistake that it makes most often ("1 as 7")."""
+    """The number of drawings of a style that the network reads correctly, and its most frequent mistake ("1 as 7")."""
 
     style: str
     drawings: int
@@ -46,12 +46,12 @@ class Reading(NamedTuple):
 
 
 class Style(NamedTuple):
-    """The digits of a style, how they are formed, and the ranges in which their measures are drawn."""
+    """The digits of a style, the functions that form them, and the ranges of their random measures."""
 
     forms: Mapping[int, Form]
-    pen: Range = (0.06, 0.12)  # width, by the height of the digit
-    breadth: Range = (0.6, 0.8)  # width by height
-    slant: Range = (-0.05, 0.25)  # to the right, by the height
+    pen: Range = (0.06, 0.12)  # width of the stroke / height of the digit
+    breadth: Range = (0.6, 0.8)  # width / height
+    slant: Range = (-0.05, 0.25)  # shift to the right / height
 
 
 def _usual(digit: int) -> Form:
@@ -59,41 +59,41 @@ def _usual(digit: int) -> Form:
 
 
 def upstroked_1(rng: np.random.Generator) -> list[Stroke]:
-    """A 1 with an upstroke of a third of its height to nearly all of it; some stand on a foot."""
+    """A 1 with an upstroke, from a third to nearly all of its height; some stand on a foot."""
     x, y = rng.uniform((-0.05, 0.35), (0.25, 0.9))
     foot = [[(0.4, 1.0), (0.9, 1.0)]] if rng.random() < 0.3 else []
     return [[(x, y), (0.65, 0.0), (0.65, 1.0)], *foot]
 
 
 def barred_7(rng: np.random.Generator) -> list[Stroke]:
-    """A 7 with a bar across its stem; some begin with a serif."""
+    """A 7 with a bar across its stem, some with a serif at the beginning."""
     height, left, right = rng.uniform((0.4, 0.0, 0.65), (0.65, 0.35, 0.95))
     serif = [(0.12, 0.14)] if rng.random() < 0.3 else []
     return [[*serif, (0.12, 0.0), (0.85, 0.0), (0.4, 1.0)], [(left, height), (right, height - 0.04)]]
 
 
 def open_4(rng: np.random.Generator) -> list[Stroke]:
-    """A 4 that is open at the top: an angle, round in some, and a stem that crosses its bar or only begins there."""
+    """A 4 that is open at the top: an angle, sometimes rounded, and a stem that crosses its bar or begins there."""
     x, bar, top, stem = rng.uniform((0.2, 0.45, 0.0, 0.55), (0.55, 0.75, 0.5, 0.8))
     bend = [(0.12, bar)] if rng.random() < 0.5 else arc((0.3, bar - 0.15), (0.2, 0.15), 190, 80)
     return [[(x, 0.0), *bend, (0.95, bar)], [(stem + 0.05, top), (stem, 1.0)]]
 
 
 def curled_9(rng: np.random.Generator) -> list[Stroke]:
-    """A 9 whose foot curls to the left, in some of them up again."""
+    """A 9 whose foot curls to the left, sometimes up again."""
     size, end = rng.uniform((0.18, 60), (0.3, 200))
     curl = arc((0.44, 0.74), (0.34, 0.26), 0, end)
     return [[*arc((0.48, size), (0.3, size), -10, -350), (0.78, size), *curl]]
 
 
 def straight_9(rng: np.random.Generator) -> list[Stroke]:
-    """A 9 on a straight stem, which begins above its loop in some."""
+    """A 9 on a straight stem, which sometimes begins above its loop."""
     size, top, foot = rng.uniform((0.16, 0.0, 0.5), (0.32, 0.2, 0.85))
     return [[*arc((0.48, size + 0.05), (0.3, size), 0, -360)], [(0.78, top), (foot, 1.0)]]
 
 
 def slashed_0(rng: np.random.Generator) -> list[Stroke]:
-    """A 0 with a slash through it, which reaches out of it in some."""
+    """A 0 with a slash through it, which sometimes extends beyond it."""
     x, y = rng.uniform(0.75, 1.3) * rng.uniform((0.2, 0.3), (0.4, 0.42))
     return [arc((0.5, 0.5), (0.4, 0.5), -80, 285), [(0.5 + x, 0.5 - y), (0.5 - x, 0.5 + y)]]
 
@@ -119,12 +119,12 @@ STYLES: dict[str, Style] = {
 
 
 def draw(name: str, rng: np.random.Generator) -> Written:
-    """Return a digit in a style of STYLES, drawn by an unsteady hand; it fills the same part of every sheet."""
+    """Return a digit in a style of STYLES, drawn by an unsteady hand; it fills the same fraction of every sheet."""
     style = STYLES[name]
     digit = list(style.forms)[rng.integers(len(style.forms))]
     pen, breadth, slant = (rng.uniform(*bounds) for bounds in (style.pen, style.breadth, style.slant))
     shape = np.array([[breadth, -slant], [0, 1]])
-    # The hand swings in a wave for each direction.
+    # The hand wavers: a wave shifts the points in each direction.
     waves, phases, swings = rng.normal(0, 0.5, (2, 2)), rng.uniform(0, 2 * np.pi, 2), rng.normal(0, 0.05, 2)
     strokes = []
     for stroke in style.forms[digit](rng):
@@ -138,7 +138,7 @@ def draw(name: str, rng: np.random.Generator) -> Written:
 
 
 def _divide(stroke: Stroke) -> NDArray[np.float64]:
-    """Return points (points, 2) on a stroke, no further than about 0.05 apart."""
+    """Return points (points, 2) on a stroke, at most about 0.05 apart."""
     parts = [
         np.linspace(start, end, 1 + round(20 * math.dist(start, end)), endpoint=False)
         for start, end in itertools.pairwise(stroke)
@@ -147,7 +147,7 @@ def _divide(stroke: Stroke) -> NDArray[np.float64]:
 
 
 def read(model: Model, name: str, seed: int = SEED, drawings: int = DRAWINGS) -> Reading:
-    """Return how a network reads the drawings of a style, which follow from the style's name and the seed."""
+    """Return how a network reads the drawings of a style; the style's name and the seed decide the drawings."""
     rng = np.random.default_rng([seed, *name.encode()])
     sheets = [draw(name, rng) for _ in range(drawings)]
     images = np.stack([place_digit(ink_of(sheet, _SIDE)).ravel() for sheet in sheets])
@@ -159,7 +159,7 @@ def read(model: Model, name: str, seed: int = SEED, drawings: int = DRAWINGS) ->
 
 
 def main() -> None:
-    """Read all styles, write how many drawings are read right, print it."""
+    """Let the network read all styles; write and print how many drawings it reads correctly."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     with plain_errors():
         model = load_model(Workspace(Path()).model)

@@ -1,4 +1,4 @@
-"""Digits written for tests and studies: strokes as a pen draws them, in several hands, slants and sizes."""
+"""Handwritten digits for tests and studies: pen strokes in several hands, slants and sizes."""
 
 import itertools
 import math
@@ -13,13 +13,13 @@ Stroke: TypeAlias = list[Point]
 
 
 def arc(centre: Point, radii: Point, start: float, end: float) -> Stroke:
-    """Return points of an ellipse, angles in degrees: 0 right, 90 down, as the screen has y."""
+    """Return points of an ellipse; angles are in degrees, 0 to the right, 90 down, as y points down on a screen."""
     (x, y), (rx, ry) = centre, radii
     angles = [math.radians(start + (end - start) * step / 12) for step in range(13)]
     return [(x + rx * math.cos(angle), y + ry * math.sin(angle)) for angle in angles]
 
 
-# Each digit in a box of 1 x 1, upper left corner (0, 0), as three hands write it.
+# Each digit in a box of 1 x 1 with the upper left corner (0, 0), as written by three hands.
 HANDS: dict[int, list[list[Stroke]]] = {
     0: [
         [arc((0.5, 0.5), (0.32, 0.5), -90, 270)],
@@ -91,7 +91,7 @@ HANDS: dict[int, list[list[Stroke]]] = {
 
 
 class Written(NamedTuple):
-    """A digit as it was written: its strokes on a sheet of 1 x 1, and how wide the pen was."""
+    """A written digit: its strokes on a sheet of 1 x 1, and the width of the pen."""
 
     digit: int
     strokes: list[Stroke]
@@ -99,7 +99,7 @@ class Written(NamedTuple):
     style: str
 
 
-# Height on the sheet, width by height, slant, place of the middle. The last is small, in a corner.
+# Height on the sheet, width / height, slant, position of the centre. The last style is small, in a corner.
 STYLES = {
     "upright": (0.62, 0.72, 0.0, (0.5, 0.5)),
     "slanted": (0.55, 0.66, 0.22, (0.45, 0.52)),

@@ -1,4 +1,4 @@
-"""Measure what each idea bought, from the notebook's procedure to the default recipe: five seeds a rung.
+"""Measure the gain of each idea, from the notebook's procedure to the default recipe, with five seeds for each rung.
 
 Writes studies/results/ladder.csv and ladder.svg, and prints the table.
 """
@@ -21,7 +21,7 @@ SEEDS = range(1, 6)
 
 
 def load_rungs() -> dict[str, Recipe]:
-    """Return all rungs by name, the notebook first; raises RecipeError where a step is not allowed."""
+    """Return all rungs by name, the notebook first; raises RecipeError if a step is not allowed."""
     recipe = Recipe.load_overlay(notebook.RECIPE)
     rungs = {notebook.RECIPE.stem: recipe}
     for name, changes in load_changes(STEPS).items():

@@ -1,9 +1,12 @@
 """The original notebook: its slips, each registered under a name that its recipe uses, and its procedure as a command.
 
 `python -m studies.notebook` runs the notebook's recipe through the stages of the pipeline, and prints its figures
-beside those that the notebook printed. The slips: training images scaled by their position in the batch; test images
-not scaled at all; derivatives taken at the rounded pre-activation; squared error minimised while cross-entropy is
-reported; a momentum that remembers one step.
+beside the figures that the notebook printed. The slips are:
+
+- it scales training images by their position in the batch, and does not scale test images;
+- it takes derivatives at the rounded pre-activation;
+- it minimises the squared error, but reports the cross-entropy;
+- its momentum remembers only one step.
 """
 
 import argparse
@@ -42,14 +45,14 @@ PRINTED: dict[str, Any] = {
     "test accuracy": 0.9428,
     "test loss": 4367.25,
 }
-"""The notebook's output: running means of the batches' losses and accuracies after an epoch; then the final figures."""
+"""The figures that the notebook printed: running means over the batches after an epoch, then the final figures."""
 
 
 class MinMaxByPosition(Normalisation):
     """Scale each pixel at each position in a batch of 100 to 0..1, over all full batches in file order.
 
-    The notebook meant each pixel's minimum and range over all images, and took those of the 600 images that share a
-    position in their batches. A range of zero counts as one.
+    The notebook was meant to use each pixel's minimum and range over all images. Instead it used the minimum and range
+    of the 600 images that share a position in their batches. A range of zero counts as one.
     """
 
     @classmethod
@@ -68,13 +71,13 @@ class MinMaxByPosition(Normalisation):
 
     @property
     def for_prediction(self) -> Normalisation:
-        """The map for images that are not trained on: the notebook leaves them 0..255."""
+        """The map for images that the network is not trained on: the notebook leaves them as 0..255."""
         return Normalisation(np.array(0.0), np.array(1.0))
 
 
 def _derivative_at_rounded_z(a: FloatArray, out: FloatArray) -> FloatArray:
     """r (1 - r) with r = sigmoid(z rounded to an integer, half to even), and z = log(a / (1 - a))."""
-    # Where the unit is saturated z is infinite, and the derivative 0.
+    # For a saturated unit z is infinite, and the derivative is 0.
     with np.errstate(divide="ignore"):
         np.rint(np.log(a) - np.log1p(-a), out=out)
     sigmoid(out, out=out)
@@ -90,7 +93,7 @@ def _delta_at_rounded_z(z: FloatArray, targets: FloatArray) -> FloatArray:
 
 
 def last_step(theta: FloatArray, velocity: FloatArray, gradient: FloatArray, eta: float, alpha: float) -> None:
-    """theta <- theta - eta g + alpha v;  v <- -eta g: remembers one gradient and no more."""
+    """theta <- theta - eta g + alpha v;  v <- -eta g: remembers only one gradient."""
     velocity *= alpha
     theta += velocity
     np.multiply(gradient, -eta, out=velocity)
@@ -105,7 +108,7 @@ OPTIMIZERS["last_step"] = partial(SGD, rule=last_step)
 
 
 def figures(workspace: Workspace) -> dict[str, Any]:
-    """Return the figures of a finished run in the form of PRINTED."""
+    """Return the figures of a finished run, arranged like PRINTED."""
     scores = load_json(workspace.scores)
     history = load_numbers(workspace.history, Epoch._fields)
 

@@ -1,4 +1,4 @@
-"""The figures of a study: a CSV file with a line a run, beside the recipes that they belong to, and summaries."""
+"""The figures of a study: a CSV file with a line for each run, the recipes of the runs, and summaries."""
 
 import math
 import statistics
@@ -17,7 +17,7 @@ RESULTS = Path("studies/results")
 class Run(NamedTuple):
     """The figures of one recipe with one seed; accuracies are fractions, seconds those of training.
 
-    The training loss is the mean over all epochs. A figure that was not measured is not a number.
+    The training loss is the mean over all epochs. A figure that was not measured is NaN.
     """
 
     recipe: str
@@ -68,7 +68,7 @@ def markdown(summaries: list[Summary], accuracy: str = "test accuracy") -> str:
 
 
 def save_results(name: str, runs: list[Run], recipes: Mapping[str, Recipe]) -> None:
-    """Write studies/results/NAME.csv, a line a run, and NAME.json, the recipes and the arithmetic behind it."""
+    """Write studies/results/NAME.csv with a line for each run, and NAME.json with the recipes and the arithmetic."""
     evidence = {
         "arithmetic": describe_arithmetic(),
         "recipes": {name: recipe.model_dump(exclude={"seed"}) for name, recipe in recipes.items()},
@@ -88,9 +88,9 @@ def load_results(name: str) -> list[Run]:
 
 
 def outdated_recipes(name: str, recipes: Mapping[str, Recipe]) -> list[str]:
-    """Return the values of recipes that have changed since studies/results/NAME.csv was measured, a line each.
+    """Return a line for each value of a recipe that has changed since studies/results/NAME.csv was measured.
 
-    A hyperparameter that is newer than the results does not count: its value in params.yaml changes nothing.
+    A hyperparameter that was added after the measurement does not count: its value in params.yaml changes nothing.
     """
     recorded = load_json(RESULTS / f"{name}.json")["recipes"]
     lines = [f"{recipe}: was not measured" for recipe in recipes if recipe not in recorded]

@@ -1,4 +1,4 @@
-"""Runs of the pipeline: recipes x seeds, several at a time, each kept so that an interrupted study resumes."""
+"""Runs each recipe with each seed, several at a time, and keeps finished runs, so that an interrupted study resumes."""
 
 import argparse
 import contextlib
@@ -37,11 +37,11 @@ KEPT = Path(".studies")
 
 
 class StudyError(MnistError):
-    """A run that the system has ended."""
+    """The system has killed a run."""
 
 
 def load_changes(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the changes to a recipe that a file gives under their names."""
+    """Return the changes to a recipe that a file lists under each name."""
     named = read_yaml(path)
     for name, changes in named.items():
         if not isinstance(changes, dict):
@@ -62,12 +62,12 @@ def _positive(text: str) -> int:
 
 
 def run_all(recipes: Mapping[str, Recipe], seeds: Iterable[int], jobs: int, *, test: bool = True) -> list[Run]:
-    """Return the runs of all recipes with all seeds, `jobs` at a time, and print each as it ends; they share the cores.
+    """Run all recipes with all seeds, `jobs` at a time, on all cores; print each run when it ends, and return all.
 
-    `test` opens the test images. Raises StudyError where a process was killed.
+    `test` opens the test images. Raises StudyError if a process was killed.
     """
     items = [(name, recipe.changed(name, {"seed": seed})) for name, recipe in recipes.items() for seed in seeds]
-    # Several small products at a time are faster on a core each than one after another on all of them.
+    # Several small products, each on one core, are faster than one product after another on all cores.
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     os.environ[PROCESSES] = str(max(1, count_cores() // jobs))
     runs: dict[tuple[str, int], Run] = {}
@@ -79,31 +79,31 @@ def run_all(recipes: Mapping[str, Recipe], seeds: Iterable[int], jobs: int, *, t
 
 
 def _in_parallel(items: list[tuple[str, Recipe]], jobs: int, test: bool) -> Iterator[Run]:
-    # A fresh interpreter for each: only then does NumPy look at THREAD_VARIABLES.
+    # Each worker needs a fresh interpreter, because NumPy reads THREAD_VARIABLES when it is imported.
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, fresh, _follow_parent) as pool:
         try:
             for future in as_completed([pool.submit(run_once, name, recipe, test=test) for name, recipe in items]):
                 yield future.result()
         except BaseException as error:
-            # The results of these are no longer wanted.
+            # The results of the other runs are no longer needed.
             for process in multiprocessing.active_children():
                 process.terminate()
             pool.shutdown(cancel_futures=True)
             if isinstance(error, BrokenProcessPool):
                 raise StudyError(
-                    "a run was killed, perhaps for want of memory: try fewer --jobs. Finished runs are kept, and the "
-                    "same command resumes"
+                    "a run was killed, perhaps because memory ran out: try fewer --jobs. Finished runs are kept, and "
+                    "the same command resumes"
                 ) from error
             raise
 
 
 def run_once(name: str, recipe: Recipe, *, test: bool) -> Run:
-    """Return a run: one that was kept, with the same recipe, code and data, or else a new one."""
+    """Return the kept run with the same recipe, code and data if there is one, otherwise a new run."""
     names = [TRAIN_IMAGES, TRAIN_LABELS, *([TEST_IMAGES, TEST_LABELS] if test else [])]
     files = [Path(notebook.__file__), *(RAW / name for name in names)]
     kept = KEPT / f"{fingerprint(recipe, files)}.csv"
-    # One that is missing or damaged is made again.
+    # If the kept run is missing or damaged, a new run replaces it.
     with contextlib.suppress(FileNotFoundError, DamagedFileError, ValueError):
         (figures,) = load_numbers(kept, Run._fields[2:])
         return Run(name, recipe.seed, **figures)
@@ -134,9 +134,9 @@ def _measure(name: str, recipe: Recipe, test: bool) -> Run:
 
 
 def _follow_parent() -> None:
-    """Leave Ctrl-C to the parent, and end when it is killed, not an hour later with a result for nobody."""
+    """Leave Ctrl-C to the parent, and end when the parent is killed: nobody would use the result."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The lock of tqdm's own choice is a semaphore of the system, which a terminated process would leave behind.
+    # By default tqdm's lock is a semaphore of the system, which a terminated process would leave behind.
     tqdm.set_lock(threading.RLock())
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -1,6 +1,6 @@
-"""Run recipes with several seeds, from splitting the data to the test set, and print how their accuracy varies.
+"""Run recipes with several seeds, from the split of the data to the test set, and print how the accuracy varies.
 
-The seed decides which images are held back, the first weights, the order of the images and how they are deformed.
+The seed decides the validation images, the initial weights, the order of the images and their deformations.
 """
 
 import argparse
@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument(
         "recipes", type=Path, nargs="+", metavar="RECIPE", help="params.yaml, or a file of its changes (an overlay)"
     )
-    parser.add_argument("--seeds", type=int, default=10, help="how many, from 1 on (%(default)s)")
+    parser.add_argument("--seeds", type=int, default=10, help="number of seeds: 1, 2, ... (%(default)s)")
     parser.add_argument("--save", metavar="NAME", help=f"also write {RESULTS}/NAME.csv")
     add_jobs(parser)
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Where trials run: Dask, with a worker for each core of this machine, or the workers of a scheduler elsewhere."""
+"""Runs trials with Dask, on a worker for each core of this machine, or on the workers of a scheduler elsewhere."""
 
 import faulthandler
 import hashlib
@@ -19,7 +19,7 @@ from mnist.errors import MnistError
 from studies.sweep.trial import CODE, Leg
 
 STARTS = "sweep-starts"  # the topic of Dask's events under which a worker publishes that it starts a leg
-PATIENCE = 60  # seconds that a cluster has to answer, and that a worker has to start, which takes one or two
+PATIENCE = 60  # seconds within which a cluster should answer, and a worker start (which takes one or two)
 
 _WORKER = f"import faulthandler as watchdog; watchdog.dump_traceback_later({PATIENCE}, exit=True)"
 _WORKER += "; from distributed.cli.dask_worker import main; main()"
@@ -27,11 +27,11 @@ _OPTIONS = "--host 127.0.0.1 --no-nanny --nthreads 1 --memory-limit 0 --no-dashb
 
 
 class ClusterError(MnistError):
-    """A cluster that cannot be reached, or whose workers cannot run trials."""
+    """A cluster cannot be reached, or its workers cannot run trials."""
 
 
 class Digits(WorkerPlugin):
-    """The images, which Dask brings to every worker; named by a digest, as sweeps of others may share the workers."""
+    """The images, which Dask sends to every worker; a digest names them, because other sweeps may share the workers."""
 
     def __init__(self, prepared: Prepared) -> None:
         self.prepared, self.code = prepared, CODE
@@ -39,14 +39,14 @@ class Digits(WorkerPlugin):
 
 
 def dask_setup(server: Any) -> None:
-    """Prepare a worker or scheduler that preloads this module: no HTTP pages, no retries but the sweep's own."""
+    """Prepare a worker or scheduler that preloads this module: switch off HTTP pages and Dask's own retries."""
     faulthandler.cancel_dump_traceback_later()
     server.http_server.stop()
     server.allowed_failures = 0
 
 
 def run_leg(limit: float, digits: str, work: Callable[..., Leg], *arguments: Any) -> Leg:
-    """Run a leg in a worker, and publish that it starts. After `limit` seconds the worker ends, and logs where."""
+    """Run a leg in a worker, and publish its start. After `limit` seconds the worker logs a traceback and ends."""
     worker = distributed.get_worker()
     held: Any = worker.plugins[digits]
     if held.code != CODE:
@@ -62,8 +62,8 @@ def run_leg(limit: float, digits: str, work: Callable[..., Leg], *arguments: Any
 
 
 @contextmanager
-def local(count: int, log: Path) -> Iterator[Client]:
-    """Keep workers of this machine alive for the block; with TLS, as its other users reach the loopback device too."""
+def start_workers(count: int, log: Path) -> Iterator[Client]:
+    """Run workers on this machine for the block; use TLS, because other users can also reach the loopback device."""
     security, processes = Security.temporary(), list[subprocess.Popen[bytes]]()
     tls = security.get_tls_config_for_role("worker")
     secrets = {"CA_FILE": tls["ca_file"], "WORKER__CERT": tls["cert"], "WORKER__KEY": tls["key"]}
@@ -72,7 +72,7 @@ def local(count: int, log: Path) -> Iterator[Client]:
     try:
         with LocalCluster(n_workers=0, security=security, **silent) as cluster, log.open("ab") as file:
             command = [sys.executable, "-c", _WORKER, cluster.scheduler_address, *_OPTIONS.split(), __name__]
-            # A session of its own: Ctrl-C in a terminal does not reach workers; they end when their scheduler does.
+            # In a session of its own, a worker does not receive Ctrl-C from the terminal; it ends with its scheduler.
             options: Any = {"env": environment, "stdout": file, "stderr": file, "start_new_session": True}
 
             def replace_dead_workers() -> None:
@@ -89,9 +89,9 @@ def local(count: int, log: Path) -> Iterator[Client]:
             process.wait()
 
 
-def remote(address: str) -> Client:
-    """Return a client of a scheduler, with the certificates that Dask's configuration names; raises ClusterError."""
+def reach_scheduler(address: str) -> Client:
+    """Connect to a scheduler, with the certificates of Dask's configuration; raises ClusterError."""
     try:
         return Client(address, timeout=PATIENCE)
     except (OSError, ValueError, TypeError) as error:
-        raise ClusterError(f"{address}: no scheduler can be reached; docs/sweeps.md shows how: {error}") from error
+        raise ClusterError(f"{address}: cannot reach a scheduler; see docs/sweeps.md: {error}") from error

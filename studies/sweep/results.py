@@ -1,4 +1,4 @@
-"""What a sweep leaves: a line for every trial, the best one as an overlay, a picture, and commands for DVC."""
+"""The results of a sweep: a line for every trial, the best trial as an overlay, a picture, and commands for DVC."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The loop of a sweep, which ends when all trials have, whatever fails on the way; and the command around it."""
+"""The loop of a sweep, and its command. The loop ends when all trials have ended, even if some of them fail."""
 
 import argparse
 import hashlib
@@ -27,7 +27,7 @@ from mnist.progress import tqdm
 from mnist.recipe import PARAMS, Recipe
 from stages.pipeline import RAW
 from studies.experiment import exp_command
-from studies.sweep.cluster import PATIENCE, STARTS, ClusterError, Digits, local, remote, run_leg
+from studies.sweep.cluster import PATIENCE, STARTS, ClusterError, Digits, reach_scheduler, run_leg, start_workers
 from studies.sweep.results import encode_results
 from studies.sweep.space import Space
 from studies.sweep.study import Study, Trial
@@ -35,22 +35,22 @@ from studies.sweep.trial import Leg, advance
 
 SPACE = Path("studies/spaces/training.yaml")
 
-_DEATHS = 3  # of workers in a leg of a trial, until it fails
-_LOST = (CommClosedError, ConnectionError, TimeoutError, CancelledError)  # a scheduler that has gone away
+_DEATHS = 3  # workers that may die in a leg of a trial before the trial counts as failed
+_LOST = (CommClosedError, ConnectionError, TimeoutError, CancelledError)  # errors that mean that the scheduler is gone
 
 
 class Sweep:
-    """A sweep of a space, whose folder keeps its journal; `work` is done for a leg."""
+    """A sweep of a space; its folder keeps its journal, and `work` is the function that runs a leg."""
 
     def __init__(self, space: Space, folder: Path, work: Callable[..., Leg] = advance) -> None:
         self._space, self._digits, self._folder, self._work = space, Digits(space.prepared), folder, work
         self._running: dict[Future[Leg], tuple[Trial, float, int]] = {}
-        self._states: dict[int, bytes] = {}  # of trials between legs; what another process left begins again
+        self._states: dict[int, bytes] = {}  # of trials between legs; a trial of an earlier process starts over
         self._starts: dict[str, float] = {}
 
     def run(self, connect: Callable[[], AbstractContextManager[Client]]) -> Study:
-        """Run all trials, or what is left of them; raises ClusterError and DamagedFileError."""
-        logging.disable()  # Log lines of Dask and Optuna would tear the progress bar, which says what goes wrong.
+        """Run all trials that have not ended; raises ClusterError and DamagedFileError."""
+        logging.disable()  # Log lines of Dask and Optuna would break up the progress bar, which reports all errors.
         self._folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(self._folder / "lock", timeout=0):
             self._study, total = Study(self._folder / "journal.log", self._space), len(self._space.points)
@@ -62,7 +62,7 @@ class Sweep:
                         with connect() as self._client:
                             self._drive()
                     except _LOST:
-                        self._bar.write("the scheduler has gone away; looking for it again")
+                        self._bar.write("the scheduler is gone; trying to reach it again")
             return self._study
 
     def _drive(self) -> None:
@@ -87,7 +87,7 @@ class Sweep:
                 raise CommClosedError(self._client.status)
 
     def _start(self, trial: Trial, deaths: int = 0) -> None:
-        """Have a worker run a trial up to its next rung."""
+        """Let a worker run a trial up to its next rung."""
         state, recipe = self._states.get(trial.number), self._space.recipe_of(trial.point)
         rung = next(rung for rung in self._space.rungs if rung > trial.epochs)
         limit = max(0.1, self._space.settings.time_limit - (trial.seconds if state else 0))
@@ -96,7 +96,7 @@ class Sweep:
         future.add_done_callback(self._ended.put)
 
     def _end(self, future: Future[Leg]) -> None:
-        """Record how a leg has ended, and start the next one of its trial or count the trial."""
+        """Record how a leg ended; then start the next leg of the trial, or count the trial as ended."""
         trial, limit, deaths = self._running.pop(future)
         lasted, end = time.monotonic() - self._starts.pop(str(future.key), float("inf")), dict[str, Any]()
         try:
@@ -108,8 +108,8 @@ class Sweep:
                 reason = f"stopped after {self._space.settings.time_limit:g} s; the log of the worker shows where"
                 end = {"state": "timed out", "reason": reason}
             elif deaths == _DEATHS:
-                end = {"state": "failed", "reason": f"{_DEATHS} workers died of it; memory may not suffice"}
-        except Exception as error:  # Whatever is wrong with one trial, the others go on.
+                end = {"state": "failed", "reason": f"it killed {_DEATHS} workers; there may not be enough memory"}
+        except Exception as error:  # An error in one trial does not stop the others.
             if future.status != "error" or isinstance(error, ClusterError):
                 raise
             kind = "" if isinstance(error, MnistError | ArithmeticError) else f"{type(error).__name__}: "
@@ -128,7 +128,7 @@ class Sweep:
 
 
 def main() -> None:
-    """Run the command; raises MnistError where something is wrong that the user can mend."""
+    """Run the command; raises MnistError for every error that the user can mend."""
     parser = argparse.ArgumentParser(prog="python -m studies.sweep", description=__doc__)
     parser.add_argument("space", type=Path, nargs="?", default=SPACE, help="YAML file of what to try (%(default)s)")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="on this machine (%(default)s, its cores)")
@@ -144,12 +144,16 @@ def main() -> None:
     default, files = Recipe.load(PARAMS), [RAW / TRAIN_IMAGES, RAW / TRAIN_LABELS]
     space = Space.load(arguments.space, read_raw(*files))
     check_dataset(space.recipe.data.dataset, *files)
-    # Named by all that its trials follow from, but their number: with more of them the same sweep continues.
+    # Everything that decides a trial is in the name, but not the number of trials: more trials continue the sweep.
     code = [Path(__file__).with_name(name) for name in ("space.py", "study.py", "trial.py")]
     settings = space.settings.model_dump_json(exclude={"trials"})
     name = hashlib.sha256(f"{settings} {fingerprint(space.recipe, [*code, *files])}".encode()).hexdigest()[:16]
     folder = Path(".studies/sweep") / arguments.space.stem
-    connect = partial(remote, address) if address else partial(local, arguments.workers, folder / name / "workers.log")
+    connect = (
+        partial(reach_scheduler, address)
+        if address
+        else partial(start_workers, arguments.workers, folder / name / "workers.log")
+    )
     try:
         study = Sweep(space, folder / name).run(connect)
     except filelock.Timeout:
@@ -157,9 +161,9 @@ def main() -> None:
     trials, best = study.trials, study.best
     counts = ", ".join(f"{count} {state}" for state, count in Counter(trial.state for trial in trials).items())
     epochs = sum(trial.epochs for trial in trials)
-    print(f"{counts}; {epochs} epochs, where {len(trials) * space.settings.epochs} would have been without pruning")
+    print(f"{counts}; {epochs} epochs; without pruning: {len(trials) * space.settings.epochs}")
     if best is None:
-        raise MnistError(f"no trial is complete; delete {folder / name} to try again, if that was not their own fault")
+        raise MnistError(f"no trial is complete; delete {folder / name} to try again if the trials were not at fault")
     contents = encode_results(trials, best, space, default)
     save({folder / name: data for name, data in contents.items()})
     print(f"picture: {folder}/trials.svg, beside trials.csv and best.yaml\nbest: {best}")

@@ -1,4 +1,4 @@
-"""What a sweep tries: a YAML file, read and checked as a whole before the first trial, as Optuna's distributions."""
+"""The space of a sweep: a YAML file, checked as a whole before the first trial, as distributions of Optuna."""
 
 import itertools
 import math
@@ -20,19 +20,19 @@ from mnist.recipe import Recipe
 from studies.experiment import nest
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-_LIMIT = 10_000  # no sweep has more trials
-_SHARED = ("seed", "epochs", "data")  # by all trials, so that they can be compared
+_LIMIT = 10_000  # the most trials of a sweep
+_SHARED = ("seed", "epochs", "data")  # the keys that all trials share, so that they can be compared
 
 
 class Settings(CheckedFile):
-    """The keys of a space's file; all are written there."""
+    """The keys of a space's file, all of them required."""
 
     recipe: str = Field(min_length=1, description="file of the hyperparameters that all trials share")
     method: Literal["grid", "random", "tpe"] = Field(description="every combination; random; like the best so far")
-    trials: Count = Field(ge=1, le=_LIMIT, description="how many at most")
-    epochs: Count = Field(ge=1, le=1_000_000, description="of a complete training, which its schedule spans")
-    objective: Literal["validation_accuracy", "validation_loss"] = Field(description="what trials are compared by")
-    halving: Count = Field(ge=1, description="one trial of so many continues from each rung; 1: all of them do")
+    trials: Count = Field(ge=1, le=_LIMIT, description="largest number of trials")
+    epochs: Count = Field(ge=1, le=1_000_000, description="epochs of a complete training")
+    objective: Literal["validation_accuracy", "validation_loss"] = Field(description="figure that ranks the trials")
+    halving: Count = Field(ge=1, description="a rung keeps one in this many trials; 1: it keeps all")
     first_rung: Count = Field(ge=1, description="epochs after which trials are compared for the first time")
     time_limit: Number = Field(gt=0, le=1_000_000, description="seconds after which a trial is stopped")
     space: dict[str, Any] = Field(min_length=1, description="hyperparameter -> a list of values, or low and high")
@@ -40,7 +40,7 @@ class Settings(CheckedFile):
 
 @dataclass(frozen=True)
 class Space:
-    """A space that has been checked: what trials share, in what they differ, and what is drawn beforehand of each."""
+    """A checked space: the values that all trials share, the axes along which they differ, and the points of a grid."""
 
     settings: Settings
     recipe: Recipe
@@ -75,21 +75,21 @@ class Space:
 
 
 def _axis(where: str, recipe: Recipe, prepared: Prepared, name: str, value: Any) -> BaseDistribution:
-    """Return what a hyperparameter may be."""
+    """Return the distribution of a hyperparameter."""
 
     def read(value: object) -> Any:
-        """Return a value as a recipe reads it, such as 0.01 for "1e-2"; a training can start from it."""
+        """Return a value as a recipe reads it, such as 0.01 for "1e-2"; check that a training can start with it."""
         (changed := recipe.changed(where, nest({name: value}))).start(prepared)
         return attrgetter(name)(changed)
 
     wrong = f"{where}:\n  {name} = {shorten(value)}: "
     if name.partition(".")[0] in _SHARED or any(key.startswith(f"{name}.") for key in Recipe.fields()):
-        raise RecipeError(f"{wrong}cannot be tried: all trials share {', '.join(_SHARED)}; of a group name a key")
+        raise RecipeError(f"{wrong}cannot be tried: all trials share {', '.join(_SHARED)}; for a group, name a key")
     match value:
         case [_, *_]:
             choices = [read(choice) for choice in value]
             if all(choices.count(choice) == 1 for choice in choices):
-                with warnings.catch_warnings(action="ignore"):  # Optuna cannot save a list as a choice; no need to.
+                with warnings.catch_warnings(action="ignore"):  # Optuna warns that it cannot save a list as a choice.
                     return CategoricalDistribution(choices)
         case {"low": low, "high": high, **more} if more in ({}, {"log": True}, {"log": False}):
             low, high, log = read(low), read(high), bool(more.get("log"))
@@ -101,7 +101,7 @@ def _axis(where: str, recipe: Recipe, prepared: Prepared, name: str, value: Any)
 
 
 def _points(where: str, settings: Settings, axes: dict[str, BaseDistribution], seed: int) -> list[dict[str, Any]]:
-    """Return the points of a grid, shuffled, or random ones; with more trials the first stay the same. TPE has none."""
+    """Return shuffled points of a grid, or random points, or none for TPE; more trials do not change the first ones."""
     if settings.method == "tpe":
         return [{}] * settings.trials
     if settings.method == "random":
@@ -109,7 +109,7 @@ def _points(where: str, settings: Settings, axes: dict[str, BaseDistribution], s
         return [study.ask(dict(axes)).params for _ in range(settings.trials)]
     lists = {name: axis.choices for name, axis in axes.items() if isinstance(axis, CategoricalDistribution)}
     if len(lists) < len(axes):
-        raise RecipeError(f"{where}:\n  {', '.join(axes.keys() - lists)}: a grid has lists; or set method: random")
+        raise RecipeError(f"{where}:\n  {', '.join(axes.keys() - lists)}: a grid needs lists; or set method: random")
     if (size := math.prod(map(len, lists.values()))) > _LIMIT:
         raise RecipeError(f"{where}:\n  the grid has {size:,} points, more than {_LIMIT:,}; set method: random")
     points = [dict(zip(lists, point, strict=True)) for point in itertools.product(*lists.values())]

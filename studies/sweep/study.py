@@ -1,4 +1,4 @@
-"""The memory of a sweep: Optuna proposes trials and prunes bad ones, and a journal on disk has all that happened."""
+"""The trials of a sweep: Optuna proposes trials and prunes bad ones, and a journal on disk records every change."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from studies.sweep.trial import Leg
 
 
 class Trial(NamedTuple):
-    """A trial as far as it is known: `state` is running, complete, pruned, failed or timed out."""
+    """A trial and its results so far: `state` is running, complete, pruned, failed or timed out."""
 
     number: int
     point: dict[str, Any]
@@ -29,17 +29,17 @@ class Trial(NamedTuple):
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        """Return in words what it has tried and reached."""
+        """Describe the values that it tries, and its result."""
         values = ", ".join(f"{name} {value}" for name, value in self.point.items())
         reached = self.reason or f"{self.validation_accuracy:.2%}, loss {self.validation_loss:.4f}"
         return f"trial {self.number} ({values}): {reached}"
 
 
 class Study:
-    """All trials of a sweep, in order; raises DamagedFileError where the journal is damaged, and OSError.
+    """All trials of a sweep, in order; raises DamagedFileError if the journal is damaged, and OSError.
 
-    A line of the journal is a trial after a change, with a checksum of it and all lines before. Half a line at the end
-    is that of a process that was killed, and removed; any other damage is an error.
+    A line of the journal is a trial after a change, with a checksum of this line and all earlier ones. A killed process
+    can leave an incomplete last line, which is removed; any other damage is an error.
     """
 
     def __init__(self, journal: Path, space: Space) -> None:
@@ -58,19 +58,19 @@ class Study:
 
     @property
     def best(self) -> Trial | None:
-        """The best complete trial, the first of several; None where there is none."""
+        """The best complete trial, the first of equally good ones; None if no trial is complete."""
         return max((trial for trial in self.trials if trial.state == "complete"), key=self._value, default=None)
 
     def remaining(self) -> Iterator[Trial]:
-        """Yield the trials that have not ended, and then new ones, each proposed when it is asked for."""
+        """Yield the trials that have not ended, and then new ones; Optuna proposes each when the caller asks for it."""
         yield from [trial for trial in self.trials if trial.state == "running"]
         for number in range(len(self.trials), len(self._space.points)):
-            # A seed for each trial: a sweep that resumes does not propose the first ones again.
+            # Each trial has its own seed, so that a resumed sweep does not propose the first trials again.
             self._study.sampler = optuna.samplers.TPESampler(seed=(self._space.recipe.seed + number) % 2**32)
             yield self.record(Trial(number, self._space.points[number]))
 
     def report(self, trial: Trial, leg: Leg) -> Trial:
-        """Record that a trial has reached its rung; it continues from there if its state is running."""
+        """Record that a trial has reached its rung; the trial continues if its state is still running."""
         last, seconds = leg.last, round(trial.seconds + leg.seconds, 1)
         trial = Trial(*trial[:4], last.epoch, last.validation_loss, last.validation_accuracy, seconds)
         self._take(trial)
@@ -78,7 +78,7 @@ class Study:
         return self.record(trial._replace(state="complete" if complete else "pruned" if self._is_bad else "running"))
 
     def record(self, trial: Trial) -> Trial:
-        """Take in a trial after a change, and bring it to disk."""
+        """Store a trial after a change, in memory and on disk."""
         trial = self._take(trial)
         text = json.dumps(trial._asdict()).encode()
         self._sum = zlib.crc32(text, self._sum)
@@ -89,7 +89,7 @@ class Study:
         return trial
 
     def _take(self, trial: Trial) -> Trial:
-        """Let Optuna know a trial after a change, and, of a new one, choose what its point leaves open."""
+        """Report a changed trial to Optuna; for a new trial, choose the values that its point leaves open."""
         if trial.number == len(self.trials):
             self._study.enqueue_trial(trial.point)
             trial = trial._replace(point=self._study.ask(dict(self._space.axes)).params)
@@ -98,13 +98,13 @@ class Study:
         if trial.epochs > before.epochs:
             asked = optuna.Trial(self._study, trial.number)
             asked.report(self._value(trial), trial.epochs)
-            self._is_bad = asked.should_prune()  # Asked for also when a journal is read: Optuna notes the rung.
+            self._is_bad = asked.should_prune()  # Also for a journal that is read: Optuna records the rung.
         if trial.state != "running":
             value = self._value(trial) if trial.state == "complete" else None
             self._study.tell(trial.number, value, TrialState.__members__.get(trial.state.upper(), TrialState.FAIL))
         return trial
 
     def _value(self, trial: Trial) -> float:
-        """Return the objective, more of which is better."""
+        """Return the objective, with a sign that makes larger values better."""
         by_accuracy = self._space.settings.objective == "validation_accuracy"
         return trial.validation_accuracy if by_accuracy else -trial.validation_loss

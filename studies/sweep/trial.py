@@ -11,11 +11,11 @@ from mnist.fingerprint import blas_threads, digest_code
 from mnist.nn.training import Epoch
 from mnist.recipe import Recipe
 
-CODE = digest_code([Path(__file__)])  # that of driver and workers should be the same
+CODE = digest_code([Path(__file__)])  # the driver and the workers should have the same
 
 
 class Leg(NamedTuple):
-    """Where a trial is at a rung: its checkpoint, the figures of its last epoch, and how long it took from the last."""
+    """A trial at a rung: its checkpoint, the figures of its last epoch, and the seconds since the last rung."""
 
     state: bytes
     last: Epoch
@@ -23,17 +23,17 @@ class Leg(NamedTuple):
 
 
 def advance(prepared: Prepared, recipe: Recipe, state: bytes | None, epochs: int) -> Leg:
-    """Train on one core until `epochs` epochs are seen, and return where that leads; raises DivergedError.
+    """Train on one core until `epochs` epochs are complete, and return the new state; raises DivergedError.
 
-    `state` is that of an earlier leg, or None at the beginning. The schedule is that of the whole training: a trial
-    that resumes is bit for bit one that was never stopped.
+    `state` comes from an earlier leg, or is None at the beginning. The schedule spans the whole training, so that a
+    resumed trial gives the same bits as one that was never stopped.
     """
     start = time.perf_counter()
     training, batches = recipe.start(prepared)
     if state:
         restore_checkpoint(state, training, batches)
     validation = list(batches_of(prepared.validation, batches.normalisation, batches.dtype))
-    with blas_threads(largest_product=0):  # One thread: the other cores have trials of their own.
+    with blas_threads(largest_product=0):  # One thread: the other cores run other trials.
         progress = training.run(batches, validation)
         while len(training.history) < epochs:
             next(progress)

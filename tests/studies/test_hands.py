@@ -1,4 +1,4 @@
-"""Hands: drawings follow from a seed and stay on the sheet, answers are counted, the recorded table is the recipe's."""
+"""Hands: a seed decides the drawings, which stay on the sheet; answers are counted; the table is up to date."""
 
 import sys
 
@@ -29,7 +29,7 @@ def test_a_drawing_is_on_its_sheet_and_follows_from_its_seed(name: str) -> None:
 
 
 class Sevens(Model):
-    """Takes all digits for a 7."""
+    """A network that reads every digit as a 7."""
 
     def __init__(self) -> None:
         pass
@@ -55,6 +55,6 @@ def test_the_study_writes_its_table(trained: TrainedProject, monkeypatch: pytest
 
 
 def test_the_recorded_table_belongs_to_the_default_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Where it does not: `dvc repro`, then `python -m studies.hands` and `python -m benchmarks.publish`.
+    # If this fails: `dvc repro`, then `python -m studies.hands` and `python -m benchmarks.publish`.
     monkeypatch.chdir(ROOT)
     assert results.outdated_recipes("hands", {"default": Recipe.load(PARAMS)}) == []

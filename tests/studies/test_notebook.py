@@ -1,4 +1,4 @@
-"""The notebook's recipe against an independent transcription of the notebook's formulas, in straight lines."""
+"""Compares the notebook's recipe with an independent transcription of the notebook's formulas."""
 
 from pathlib import Path
 

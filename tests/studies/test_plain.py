@@ -1,7 +1,7 @@
-"""Training, with its reused buffers, flat arrays and prefetched batches, against the plain formulas.
+"""Compares training, with its reused buffers, flat arrays and prefetched batches, with the plain formulas.
 
-The plain side is written as in a textbook, in float64 and with new arrays throughout; only the first weights come from
-the project.
+The plain formulas are written as in a textbook, in float64 and with new arrays throughout; only the initial weights
+come from the project.
 """
 
 from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ FUNCTIONS: dict[str, tuple[Function, Function]] = {
 
 
 def output_delta(parameters: Recipe, z: Array, y: Array) -> Array:
-    """Return the derivative of an image's loss by the last layer's z."""
+    """Return the derivative of an image's loss with respect to the last layer's z."""
     if parameters.loss == "softmax_cross_entropy":
         return softmax(z) - y
     if parameters.loss == "binary_cross_entropy":
@@ -51,7 +51,7 @@ def output_delta(parameters: Recipe, z: Array, y: Array) -> Array:
 
 
 def plain_epochs(parameters: Recipe, theta: list[Array], orders: list[NDArray[np.int64]]) -> list[Array]:
-    """Return weights and biases (all layers' weights first) after an epoch in each of the orders."""
+    """Return weights and biases (the weights of all layers first) after an epoch in each of the orders."""
     layers = len(parameters.network.hidden) + 1
     value, slope = FUNCTIONS[parameters.network.activation]
     velocity = [np.zeros_like(part) for part in theta]

@@ -49,11 +49,11 @@ def test_a_study_resumes_with_the_seeds_that_are_missing(project: Project) -> No
     (kept,) = (project.root / ".studies").iterdir()
     header = kept.read_text().splitlines()[0]
     kept.write_text(f"{header}\n0.125,1,1,1,1,1\n")
-    # The kept seed is read, the other is run; of another recipe both are run.
+    # The study reads the kept seed and runs the other; it runs both seeds of another recipe.
     assert "params, seed 1: test_accuracy 0.1250" in project.run("studies.seeds params.yaml --seeds 2")
     project.set(eta=0.01, epochs=1)
     assert "test_accuracy 0.1250" not in project.run("studies.seeds params.yaml --seeds 1")
-    # A damaged one is made again.
+    # A damaged run is run again.
     for path in (project.root / ".studies").iterdir():
         path.write_text("gibberish")
     assert "test_accuracy 0." in project.run("studies.seeds params.yaml --seeds 1")
@@ -130,7 +130,7 @@ def test_the_ladder_leads_from_the_notebook_to_the_default_recipe() -> None:
     rungs = ladder.load_rungs()
     assert next(iter(rungs)) == "notebook"
     default, sigmoid = Recipe.load(Path("params.yaml")), Recipe.load_overlay(Path("studies/recipes/sigmoid.yaml"))
-    # Larger batches, with the eta that suits them, and their shards only save time.
+    # Larger batches, an eta that suits them, and shards only save time.
     faster = {"seed", "shards", "batch_size", "eta"}
     assert rungs["relu"].model_dump(exclude=faster) == default.model_dump(exclude=faster)
     slow = {"seed", "shards"}
@@ -146,7 +146,7 @@ def test_every_recipe_beside_the_default_is_valid() -> None:
 
 @pytest.mark.usefixtures("_at_root")
 def test_recorded_figures_belong_to_the_recipes_they_name() -> None:
-    # Where one does not: measure again (`python -m studies.NAME`), or take the change of the recipe back.
+    # If this fails: measure again (`python -m studies.NAME`), or undo the change of the recipe.
     assert results.outdated_recipes("ladder", ladder.load_rungs()) == []
 
 

@@ -1,4 +1,4 @@
-"""Small sweeps, some of whose trials misbehave, as a process of their own that tests can kill."""
+"""Small sweeps with some misbehaving trials, each sweep in its own process, which tests can kill."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ from mnist.errors import plain_errors
 from mnist.files import save
 from mnist.recipe import PARAMS
 from stages.pipeline import RAW
-from studies.sweep.cluster import local, remote
+from studies.sweep.cluster import reach_scheduler, start_workers
 from studies.sweep.run import Sweep
 from studies.sweep.space import Space
 from studies.sweep.study import Study, Trial
@@ -53,14 +53,14 @@ def write_space(folder: Path, **changes: Any) -> Path:
 
 
 def write_odd_space(folder: Path) -> Path:
-    """Write a space of 15 trials; five diverge, and one each raises, hangs, hangs in one instruction, kills."""
+    """Write a space of 15 trials: five diverge, one raises, one hangs, one hangs in one instruction, one kills."""
     etas = [ODD_ETA, 0.1, DIVERGES]
     return write_space(folder, time_limit=3, space={"eta": etas, "deformation.rotation": [0, 1, 2, 3, 4]})
 
 
 def run_here(folder: Path, address: str = "") -> None:
-    """Run the sweep in a folder, or what is left of it."""
-    connect = partial(remote, address) if address else partial(local, 2, folder / "log")
+    """Run the sweep in a folder, or the rest of it."""
+    connect = partial(reach_scheduler, address) if address else partial(start_workers, 2, folder / "log")
     Sweep(Space.load(folder / "small.yaml", DIGITS), folder / "kept", work).run(connect)
 
 
@@ -74,7 +74,7 @@ def start_sweep(folder: Path, cluster: RemoteCluster | None = None) -> "subproce
 
 
 def count_ended(folder: Path) -> int:
-    """Return how many trials of a sweep have ended, as its journal has it."""
+    """Return how many trials of a sweep have ended, according to its journal."""
     lines = [line for journal in folder.rglob("journal.log") for line in journal.read_text().splitlines()]
     return sum('"state": "running"' not in line for line in lines)
 
@@ -106,7 +106,7 @@ class Project:
 
 
 def workers_of(process: "subprocess.Popen[str]") -> list[psutil.Process]:
-    """Return the worker processes of a sweep, those that just start among them."""
+    """Return the worker processes of a sweep, including those that are starting."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return list[psutil.Process](psutil.Process(process.pid).children())
     return []
@@ -126,7 +126,7 @@ def kill(*processes: psutil.Process | subprocess.Popen[str]) -> None:
 
 
 def faults_in(folder: Path) -> list[str]:
-    """Return what is wrong with the trials of a sweep: one lost, twice, or with a false state, reason or figure."""
+    """Return the faults in the trials of a sweep: a lost or duplicate trial, a wrong state, reason or figure."""
     space = Space.load(folder / "small.yaml", DIGITS)
     trials = Study(folder / "kept/journal.log", space).trials
     found = [] if [trial.point for trial in trials] == space.points else ["the trials are not those of the grid"]
@@ -140,7 +140,7 @@ def _fault_of(space: Space, trial: Trial) -> str:
         RAISES: ("failed", "RuntimeError: a fault of the code"),
         HANGS: ("timed out", f"stopped after {space.settings.time_limit:g} s"),
         HOLDS_THE_INTERPRETER: ("timed out", f"stopped after {space.settings.time_limit:g} s"),
-        KILLS_ITS_WORKER: ("failed", "3 workers died of it"),
+        KILLS_ITS_WORKER: ("failed", "it killed 3 workers"),
     }
     if recipe.eta == DIVERGES:
         expected = {odd: ("failed", "training diverged in epoch 1")}

@@ -1,4 +1,4 @@
-"""A scheduler and workers on other machines, which are network namespaces where the system allows them."""
+"""A scheduler and workers on other machines, simulated by network namespaces if the system allows them."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ import psutil
 
 from tests.helpers import ROOT
 
-# One namespace with a cable to each of two others; all last until their input ends, with the test at the latest.
+# One namespace with a cable to each of two others; all end when their input ends, at the latest with the test.
 _CABLES = """
 exec 3<&0
 ip link set lo up
@@ -32,9 +32,9 @@ exec cat
 
 
 class Machines:
-    """The words before a command that run it on a machine of its own: `hub`, or one of `others`, which see the hub.
+    """The words before a command that run it on another machine: on `hub`, or on one of `others`, which reach the hub.
 
-    Where the system allows no namespaces, there are no such words, and all programs meet on the loopback device.
+    If the system allows no namespaces, there are no such words, and all programs use the loopback device.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class RemoteCluster:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         page = (ROOT / "docs/sweeps.md").read_text()
-        make_certificate, *_ = re.findall(r"^    (openssl .*)$", page, re.MULTILINE)
+        make_certificate, *_ = re.findall(r"^\$ (openssl .*)$", page, re.MULTILINE)
         subprocess.run(make_certificate.split(), cwd=folder, capture_output=True, check=True)
         self.machines = Machines()
         with socket.socket() as free:
@@ -101,7 +101,7 @@ class RemoteCluster:
             )
 
     def kill_a_worker(self) -> None:
-        """Kill all that runs on the last machine, at once."""
+        """Kill all programs on the last machine at once."""
         self._kill(self._processes.pop())
 
     def kill(self) -> None:

@@ -1,4 +1,4 @@
-"""Kills, hangs and Ctrl-C, at any moment: every trial ends once, in its true state, and the same command resumes."""
+"""Kills, hangs and Ctrl-C at any moment: every trial ends once, in the right state, and the same command resumes."""
 
 import random
 import signal
@@ -20,14 +20,14 @@ from tests.sweep.faults import (
 )
 
 
-def test_every_trial_ends_once_and_truly_whatever_is_killed(tmp_path: Path) -> None:
+def test_every_trial_ends_once_in_the_right_state_after_any_kill(tmp_path: Path) -> None:
     write_odd_space(tmp_path)
-    # The sweep, while it starts.
+    # Kill the sweep while it starts.
     sweep = start_sweep(tmp_path)
     time.sleep(random.uniform(0, 2))
     sweep.kill()
     sweep.communicate()
-    # Each worker while it starts; one while it works; then all at once.
+    # Kill each worker while it starts, then one while it works, then all at once.
     sweep = start_sweep(tmp_path)
     wait_for(lambda: len(workers_of(sweep)) == 2, sweep)
     kill(*workers_of(sweep))
@@ -36,7 +36,7 @@ def test_every_trial_ends_once_and_truly_whatever_is_killed(tmp_path: Path) -> N
     wait_for(lambda: count_ended(tmp_path) >= 6, sweep)
     kill(sweep, *workers_of(sweep))
     sweep.communicate()
-    # And to the end.
+    # Then let the sweep run to its end.
     sweep = start_sweep(tmp_path)
     printed = sweep.communicate()[0]
     assert sweep.returncode == 0, printed
@@ -47,7 +47,7 @@ def test_ctrl_c_ends_in_one_line(tmp_path: Path) -> None:
     project = Project(tmp_path)
     write_space(tmp_path, space={"eta": [0.1], "alpha": [number / 1000 for number in range(900)]})
     for is_running in (False, True):
-        # Nothing can catch Ctrl-C before the interpreter runs the command: until then the system ignores it.
+        # No code can catch Ctrl-C before the interpreter runs the command, so the system ignores it until then.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         sweep = project.start("--workers", "1")
         signal.signal(signal.SIGINT, before)
@@ -62,5 +62,5 @@ def test_ctrl_c_ends_in_one_line(tmp_path: Path) -> None:
         assert sweep.returncode == 1, printed
         assert printed.splitlines()[-1].startswith("interrupted; earlier results are untouched"), printed
         assert "Traceback" not in printed
-        if is_running:  # those that just start give up later, when their scheduler does not answer
+        if is_running:  # workers that are starting give up later, when their scheduler does not answer
             psutil.wait_procs(workers)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from mnist.checked import RecipeError
-from studies.grid import combinations
+from studies.grid import parse_combinations
 from tests.helpers import ROOT, VALUES
 
 STAGE = """
@@ -61,7 +61,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return Project(tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("scratch"))
 
 
-def test_a_grid_runs_every_combination_continues_after_a_failure_and_skips_what_is_there(project: Project) -> None:
+def test_a_grid_runs_every_combination_continues_after_a_failure_and_skips_existing_ones(project: Project) -> None:
     printed = project.run("eta=0.3,0.2", code=1)
     assert "error: 1 of 2 experiments failed: grid-" in printed
     assert "too large" in printed
@@ -78,4 +78,4 @@ def test_bad_lists_are_rejected_before_the_first_experiment(project: Project) ->
     )
     for text in ("eta=", "eta", "eta=]", "eta=2020-99-99"):
         with pytest.raises(RecipeError, match="should be key=value,value"):
-            combinations([text])
+            parse_combinations([text])

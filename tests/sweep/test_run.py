@@ -1,4 +1,4 @@
-"""The command that runs a sweep: what it leaves, where it listens, what it rejects; and sweeps on many machines."""
+"""The command that runs a sweep: its results, the address it listens on, its errors; and sweeps on many machines."""
 
 import csv
 import ssl
@@ -38,7 +38,7 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
-def test_a_sweep_leaves_all_trials_the_best_and_a_picture(project: Project) -> None:
+def test_a_sweep_writes_all_trials_the_best_one_and_a_picture(project: Project) -> None:
     write_space(project.root, space={"network.hidden": [[8], [8, 4]], "eta": [0.05, 0.1, 1e9]})
     printed = project.run("--workers", "1")
     folder = project.root / ".studies/sweep/small"
@@ -56,13 +56,13 @@ def test_a_sweep_leaves_all_trials_the_best_and_a_picture(project: Project) -> N
     picture = ET.fromstring((folder / "trials.svg").read_text())
     assert len([mark for mark in picture.iter() if mark.get("aria-roledescription") == "circle"]) == 2 * 4
 
-    # Run again, it has nothing to do, and writes the same.
+    # A second run has no trials left, and writes the same files.
     files = {name: (folder / name).read_bytes() for name in ("trials.csv", "best.yaml", "trials.svg")}
     (folder / "trials.csv").unlink()
     assert "resumes after 6 trials" in project.run()
     assert {name: (folder / name).read_bytes() for name in files} == files
 
-    # And one without a complete trial leaves the last results.
+    # A sweep without a complete trial does not change the last results.
     write_space(project.root, space={"eta": [1e9]})
     assert "no trial is complete; delete" in project.run("--workers", "1", code=1)
     assert {name: (folder / name).read_bytes() for name in files} == files
@@ -161,7 +161,7 @@ def test_a_sweep_on_other_machines_survives_one_of_them_and_the_scheduler(
     cluster.start()
     printed = sweep.communicate()[0]
     assert sweep.returncode == 0, printed
-    assert "the scheduler has gone away; looking for it again" in printed
+    assert "the scheduler is gone; trying to reach it again" in printed
     assert "Traceback" not in printed
     assert faults_in(tmp_path) == []
 
@@ -181,5 +181,5 @@ def test_a_certificate_that_does_not_fit_is_named(project: Project, cluster: Rem
         ({"weight_decay": 1e-05, "network": {"activation": "tanh"}}, "weight_decay=1e-05 -S network.activation=tanh"),
     ],
 )
-def test_the_command_names_what_differs_from_the_default(changes: dict[str, Any], words: str) -> None:
+def test_the_command_names_the_differences_from_the_default(changes: dict[str, Any], words: str) -> None:
     assert words in exp_command(recipe(**changes), recipe())

@@ -1,4 +1,4 @@
-"""The file of a space: what it means, and everything that is rejected before the first trial."""
+"""The file of a space: its meaning, and all faults that are rejected before the first trial."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def test_a_grid_is_every_combination_once_and_starts_alike_with_fewer_trials(tmp
     assert load(tmp_path, trials=5, space=axes).points == space.points[:5]
 
 
-def test_ranges_are_whole_where_the_hyperparameter_is(tmp_path: Path) -> None:
+def test_ranges_are_integers_for_an_integer_hyperparameter(tmp_path: Path) -> None:
     axes = {
         "eta": {"low": "1e-3", "high": 1, "log": True},
         "batch_size": {"low": 5, "high": 50},
@@ -65,7 +65,7 @@ MANY = [round(0.01 * number, 2) for number in range(1, 100)]
         ({"space": {"network.hiden": [[1]]}}, r"network.hiden: there is no such key; did you mean network.hidden\?"),
         ({"space": {"eta": [0.1, -1]}}, r"small.yaml, space:\n  eta = -1: should be greater than 0 \(eta: learning"),
         ({"space": {"network.activation": ["relu", "warp"]}}, "network.activation = 'warp': should be"),
-        ({"space": {"network": [{"hidden": [3]}]}}, "network = .*: cannot be tried: .* of a group name a key"),
+        ({"space": {"network": [{"hidden": [3]}]}}, "network = .*: cannot be tried: .* for a group, name a key"),
         ({"space": {"data.normalize": ["unit"]}}, "all trials share seed, epochs, data;"),
         ({"space": {"eta.low": [1]}}, "eta = {'low': 1}: should be a"),
         ({"space": {"eta": []}}, "should be a list of different values"),
@@ -75,7 +75,7 @@ MANY = [round(0.01 * number, 2) for number in range(1, 100)]
         ({"space": {"eta": {"low": 1}}}, "should be a list of different values, or {low"),
         ({"space": {"seed": [1, 2]}}, r"seed = \[1, 2\]: cannot be tried"),
         ({"space": {"data.validation": [10, 20]}}, "data.validation = .*: cannot be tried"),
-        ({"space": {"eta": {"low": 0.1, "high": 1}}}, "eta: a grid has lists"),
+        ({"space": {"eta": {"low": 0.1, "high": 1}}}, "eta: a grid needs lists"),
         ({"space": {"eta": MANY, "alpha": [*MANY], "deformation.shear": MANY[:]}}, "970,299 points, more than 10,000"),
         ({"space": {"batch_size": [20, 151]}}, "batch_size = 151: should be at most 150"),
         ({"method": "tpe", "space": {"batch_size": {"low": 1, "high": 151}}}, "batch_size = 151: should be at most"),

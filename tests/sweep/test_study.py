@@ -1,4 +1,4 @@
-"""The memory of a sweep: what its journal gives back after a process was killed at any moment."""
+"""The journal of a sweep: it restores all trials after a process was killed at any moment."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ def load(folder: Path, **changes: Any) -> Space:
 
 
 def run(journal: Path, space: Space, at_most: int = 1000) -> Study:
-    """Run trials one after another, better ones with a smaller eta; stop, as if killed, after so many legs."""
+    """Run trials one after another, with better results for a smaller eta; stop after some legs, as if killed."""
     study = Study(journal, space)
     for trial in study.remaining():
         while trial.state == "running":
@@ -43,7 +43,7 @@ def spaces(folder: Path) -> Iterator[Space]:
 
 
 def test_every_prefix_of_a_journal_resumes(tmp_path: Path) -> None:
-    """Whenever a process dies, also within a line, no trial is lost or there twice, and the end is the same."""
+    """A process may die at any byte of the journal: no trial is lost or duplicated, and the results are the same."""
     for place, space in enumerate(spaces(tmp_path)):
         journal = tmp_path / f"{place}.log"
         whole = run(journal, space).trials
@@ -83,7 +83,7 @@ def test_without_halving_every_trial_is_complete(tmp_path: Path) -> None:
     assert study.best.validation_loss == min(trial.validation_loss for trial in study.trials)
 
 
-def test_tpe_looks_where_it_went_well(tmp_path: Path) -> None:
+def test_tpe_prefers_the_region_of_the_best_trials(tmp_path: Path) -> None:
     space = load(tmp_path, method="tpe", trials=50, halving=1, space=SEARCH)
     etas = [trial.point["eta"] for trial in run(tmp_path / "journal.log", space).trials]
     assert sum(etas[-20:]) / 20 < sum(etas[:10]) / 10 / 2

@@ -1,4 +1,4 @@
-"""A trial is a pure function, and gives what the pipeline gives for the same recipe."""
+"""A trial is a pure function, and gives the same result as the pipeline for the same recipe."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def test_a_trial_in_legs_is_the_whole_training(optimizer: str) -> None:
     second = advance(prepared, changed, first.state, 2)
     last = advance(prepared, changed, second.state, 4)
     assert last[:2] == whole[:2]
-    # Nothing that was given has changed: the same leg again.
+    # The call has not changed its arguments: it gives the same leg again.
     assert advance(prepared, changed, first.state, 2)[:2] == second[:2] != first[:2]
 
 

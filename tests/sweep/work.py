@@ -1,4 +1,4 @@
-"""What a worker does for a leg in tests: some trials misbehave."""
+"""The work of a worker in tests: some trials misbehave."""
 
 import os
 import time
@@ -7,13 +7,13 @@ from mnist.data.dataset import Prepared
 from mnist.recipe import Recipe
 from studies.sweep.trial import Leg, advance
 
-# What a trial with this eta does, by its rotation; with other rotations it trains.
+# The rotation decides how a trial with this eta misbehaves; with other rotations it trains.
 ODD_ETA = 0.05
 RAISES, HANGS, HOLDS_THE_INTERPRETER, KILLS_ITS_WORKER = 1, 2, 3, 4
 
 
 def work(prepared: Prepared, recipe: Recipe, state: bytes | None, epochs: int) -> Leg:
-    """Train like `advance`, but for those that misbehave."""
+    """Train like `advance`, except for trials that misbehave."""
     if recipe.eta == ODD_ETA:
         match int(recipe.deformation.rotation):
             case 1:
