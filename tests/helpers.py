@@ -1,4 +1,4 @@
-"""Small recipes and data sets for tests, which do not depend on the present values of params.yaml."""
+"""Small recipes and data sets for tests, independent of the values in params.yaml."""
 
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ _PINNED: dict[str, Any] = {
 }
 
 VALUES = merge(read_yaml(ROOT / "params.yaml"), _PINNED)
-"""A recipe that trains in a moment, as YAML holds it; a key that is new to the project keeps its value there."""
+"""The YAML values of a recipe that trains in a moment; a new key of the project gets its value from params.yaml."""
 
 
 TABLES: dict[str, dict[str, Any]] = {
@@ -73,7 +73,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "network.activation": {**ACTIVATIONS},
     "network.initializer": {**INITIALIZERS},
 }
-"""The tables of the recipe as they are now, before a test imports a study that adds to them."""
+"""The tables of the recipe before a test imports a study that adds entries to them."""
 
 
 def recipe(**changes: Any) -> Recipe:
@@ -82,7 +82,7 @@ def recipe(**changes: Any) -> Recipe:
 
 
 def random_digits(count: int, seed: int = 0) -> Dataset:
-    """Return images that can be learnt: noise, with a bright bar whose place gives the class."""
+    """Return images that a network can learn: noise, with a bright bar whose place gives the class."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % 10
     images = rng.integers(0, 60, (count, 28, 28), dtype=np.uint8)
@@ -91,7 +91,7 @@ def random_digits(count: int, seed: int = 0) -> Dataset:
 
 
 def damaged(data: bytes) -> st.SearchStrategy[bytes]:
-    """Return what a file may be after an accident: its end lost, something added, or some bytes changed."""
+    """Return a damaged copy of a file: cut off, with something added, or with some bytes changed."""
     place, some = st.integers(0, len(data) - 1), st.binary(min_size=1, max_size=4)
     return st.one_of(
         place.map(lambda end: data[:end]),

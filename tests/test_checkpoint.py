@@ -1,4 +1,4 @@
-"""Checkpoints: a training resumes to the same bits from after any epoch, and from no file that is not its own."""
+"""Checkpoints: after any epoch, a training resumes to the same bits; it rejects files of other trainings."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ IN_2001 = 1_000_000_000
 
 
 def start(**changes: Any) -> tuple[Training, Batches]:
-    """Return a training of a small network that has just begun, and its batches."""
+    """Return a new training of a small network, and its batches."""
     small = recipe(**{"network": {"hidden": [5]}} | changes)
     return small.start(small.prepare(random_digits(130 + small.data.validation)))
 
@@ -35,7 +35,7 @@ def complete(training: Training, batches: Batches) -> list[bytes]:
 
 
 def everything(training: Training, batches: Batches) -> Any:
-    """Return all that a training continues from, and what it has achieved."""
+    """Return everything that a training needs to continue, and its results."""
     arrays = {name: values.tobytes() for name, values in training.optimizer.state.items()}
     generators = {name: generator.bit_generator.state for name, generator in batches.generators.items()}
     return training.network.theta.tobytes(), arrays, generators, str(training.history)
@@ -107,7 +107,7 @@ def test_a_checkpoint_of_another_optimizer_is_rejected_and_changes_nothing(names
         ({"generators": {"shuffling": 3, "deformation": 4}}, "dict"),
     ],
 )
-def test_a_sealed_file_that_is_no_checkpoint_is_rejected_and_changes_nothing(
+def test_a_sealed_file_that_is_not_a_checkpoint_is_rejected_and_changes_nothing(
     description: dict[str, Any], fault: str
 ) -> None:
     described, tensors = decode_sealed(WHOLE)
@@ -129,7 +129,7 @@ def test_a_damaged_checkpoint_is_rejected_and_changes_nothing(data: bytes) -> No
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder where checkpoints are kept: that of the main workspace, wherever DVC runs the stage."""
+    """Return the folder of the checkpoints: it is in the main workspace, wherever DVC runs the stage."""
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.setattr(checkpoint, "_PAUSE", 0)
     return tmp_path / ".checkpoints"
@@ -184,7 +184,9 @@ def test_a_damaged_checkpoint_is_set_aside_with_a_warning(folder: Path, capsys: 
     assert error.endswith("set aside as some.damaged, training starts over\n")
 
 
-def test_a_second_training_of_the_same_waits_for_the_first(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_second_process_with_the_same_training_waits_for_the_first(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     entered, messages = threading.Event(), ""
 
     def wait() -> None:

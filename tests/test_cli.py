@@ -1,4 +1,4 @@
-"""The command `mnist`: what is printed, where, and with which exit code."""
+"""The command `mnist`: its output, its error messages and its exit codes."""
 
 import io
 import json
@@ -24,7 +24,7 @@ from tests.trained import TrainedProject
 
 
 class Done(NamedTuple):
-    """How a command ended."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -36,7 +36,7 @@ Mnist: TypeAlias = Callable[..., Done]
 
 @pytest.fixture
 def mnist(trained: TrainedProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Mnist:
-    """Return what runs the command in the folder of a trained network: `mnist("predict", file)`."""
+    """Return a function that runs the command in the folder of a trained network: `mnist("predict", file)`."""
     monkeypatch.chdir(trained.root)
 
     def run(*arguments: Any) -> Done:
@@ -149,7 +149,7 @@ def test_one_bad_picture_does_not_keep_the_others_from_being_read(mnist: Mnist, 
 
 
 @pytest.mark.parametrize("place", ["pipe", "/dev/zero"])
-def test_what_is_no_file_is_an_error_of_that_picture_or_of_the_network(
+def test_a_path_that_is_not_a_file_is_an_error_of_that_picture_or_network(
     place: str, mnist: Mnist, three: Path, tmp_path: Path
 ) -> None:
     if place == "pipe":
@@ -201,7 +201,7 @@ def test_help_explains_the_exit_codes(mnist: Mnist) -> None:
         assert "exit codes: 0 every picture has an answer, which may be that it is no digit; 1" in " ".join(out.split())
 
 
-def test_the_version_is_that_of_the_package(mnist: Mnist) -> None:
+def test_the_command_prints_the_version_of_the_package(mnist: Mnist) -> None:
     assert mnist("--version") == (0, f"mnist {version('mnist-from-scratch')}\n", "")
 
 

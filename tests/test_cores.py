@@ -1,4 +1,4 @@
-"""How many cores a training uses: those that it may use, or as many processes as the user says."""
+"""The number of processes of a training: the cores that it may use, or the number that the user sets."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""README, CONTRIBUTING and docs/: links, paths, tests and commands that exist, blocks that run, and the site."""
+"""README, CONTRIBUTING and docs/: all links, paths, tests and commands exist, code blocks run, the site builds."""
 
 import html.parser
 import json

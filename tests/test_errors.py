@@ -1,4 +1,4 @@
-"""Messages: one sentence, whatever it quotes and wherever the streams lead, and no result is lost by printing."""
+"""Messages: one sentence for any quoted text and any streams; a failure to print loses no result."""
 
 import subprocess
 import sys

@@ -18,7 +18,7 @@ def outputs_of(*rows: dict[int, float]) -> np.ndarray:
     return outputs
 
 
-def test_examples_are_the_surest_mistakes_and_the_first_right_ones_of_each_cell() -> None:
+def test_examples_are_the_surest_mistakes_and_the_first_correct_images_of_each_cell() -> None:
     digits = Dataset(IMAGES, np.array([0, 0, 0, 1, 0, 1], np.uint8))
     outputs = outputs_of({0: 0.5}, {0: 0.9}, {1: 0.6, 0: 0.1}, {1: 0.7}, {1: 0.8, 0: 0.1}, {0: 0.9, 1: 0.1})
     found = choose_examples(outputs, digits, 1)
@@ -33,7 +33,7 @@ def test_examples_are_the_surest_mistakes_and_the_first_right_ones_of_each_cell(
     assert choose_examples(outputs, digits, 12)["number"].tolist() == [0, 1, 4, 2, 5, 3]
 
 
-def test_worst_mistakes_come_by_the_lead_of_the_wrong_class() -> None:
+def test_worst_mistakes_are_sorted_by_the_lead_of_the_wrong_class() -> None:
     digits = Dataset(IMAGES[:5], np.array([1, 1, 1, 0, 5], np.uint8))
     # The third leads by 0.8, the fourth by 0.6, the first by 0.2; the fifth is a tie that counts as a mistake.
     outputs = outputs_of({0: 0.6, 1: 0.4}, {0: 0.3, 1: 0.7}, {0: 0.9, 1: 0.1}, {0: 0.2, 1: 0.8}, {4: 0.5, 5: 0.5})

@@ -1,4 +1,4 @@
-"""Files on disk: whole or not there, whatever interrupts the writing; exact round trips; damage found and named."""
+"""Files on disk: an interruption leaves no partial file, round trips are exact, errors name damaged files."""
 
 import os
 import pickle
@@ -40,7 +40,7 @@ DTYPES = st.sampled_from([np.dtype(name) for name in ("uint8", "float32", "i4,u1
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a place for one file, shared because Hypothesis does not make a new one for each example."""
+    """Return the path of a file, shared because Hypothesis does not make a new folder for each example."""
     return tmp_path_factory.mktemp("files") / "file"
 
 
@@ -56,7 +56,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-def test_files_are_written_into_folders_that_are_made(old: Path) -> None:
+def test_save_creates_missing_folders(old: Path) -> None:
     save({old: b"new", old.parent / "a/b/other": b"new"})
     assert old.read_bytes() == (old.parent / "a/b/other").read_bytes() == b"new"
     assert {path.name for path in old.parent.rglob("*")} == {"file", "a", "b", "other"}
@@ -67,7 +67,7 @@ def test_a_full_disk_names_the_file_and_leaves_all_that_was_there(place: int, ol
     other = old.with_name("other")
     contents = {old: b"new", other: b"new"} | {[old, other][place]: bytes(10_000)}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # A limit on the size of files stands for the full disk; Python ignores the signal that comes with it.
+    # A limit on the size of files simulates the full disk; Python ignores the signal that comes with it.
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
         with pytest.raises(OSError, match="cannot be written: File too large") as caught:
@@ -104,7 +104,7 @@ def test_an_interruption_leaves_all_that_was_there(
 
 
 def test_a_kill_leaves_all_that_was_there_and_the_next_save_removes_its_leftovers(old: Path) -> None:
-    # Killed when the first file is complete and the second is written, but neither is in its place.
+    # The kill comes when both temporary files are written, but no file is replaced yet.
     saving = """
 import os, signal, sys
 from pathlib import Path
@@ -241,18 +241,18 @@ def test_pickled_objects_are_rejected_and_not_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["pipe", "/dev/zero", "/dev/tty"])
-def test_what_is_no_regular_file_is_not_opened(place: str, tmp_path: Path) -> None:
+def test_only_regular_files_are_opened(place: str, tmp_path: Path) -> None:
     if place == "pipe":
         os.mkfifo(tmp_path / place)
     with pytest.raises(OSError, match="is not a regular file"):
         read_file(tmp_path / place)
 
 
-def test_a_file_of_the_system_that_may_wait_for_ever_is_empty() -> None:
+def test_a_proc_file_that_can_block_forever_reads_as_empty() -> None:
     assert read_file(Path("/proc/kmsg")) == b""
 
 
-def test_no_more_is_read_than_allowed(tmp_path: Path) -> None:
+def test_a_file_above_the_limit_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "sparse"
     with path.open("wb") as file:
         file.truncate(1 << 40)
@@ -264,7 +264,7 @@ def test_no_more_is_read_than_allowed(tmp_path: Path) -> None:
         read_file(path, 9)
 
 
-def test_a_digest_is_that_of_the_standard(path: Path) -> None:
+def test_sha256_gives_the_digest_of_the_standard(path: Path) -> None:
     # FIPS 180-2, appendix B.1.
     path.write_bytes(b"abc")
     assert sha256_of(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

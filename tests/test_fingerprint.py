@@ -1,4 +1,4 @@
-"""The fingerprint of a result: another one for any change that could change a bit; and the number of BLAS threads."""
+"""The fingerprint changes whenever the bits of a result could change; and the number of BLAS threads."""
 
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def test_small_products_keep_to_one_thread_and_large_ones_do_not(monkeypatch: py
 
 
 @pytest.mark.parametrize("variable", THREAD_VARIABLES)
-def test_a_number_of_threads_that_the_user_has_chosen_stays(variable: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_number_of_threads_is_kept(variable: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "2")
     with threadpoolctl.threadpool_limits(2, user_api="blas"):
         before = threads()

@@ -1,4 +1,4 @@
-"""docs/from-scratch.md: its blocks run in order and print their last comments, its quotes stand in the source."""
+"""docs/from-scratch.md: its blocks run in order and print their last comments; the source contains its quotes."""
 
 import code
 import contextlib

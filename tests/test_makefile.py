@@ -12,7 +12,7 @@ from tests.helpers import ROOT
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return a folder whose environment is complete, as far as make can see, and has Python 3.13.1."""
+    """Return a folder with an environment of Python 3.13.1 that looks complete to make."""
     for name in ("Makefile", "constraints.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "mnist").mkdir()
@@ -24,7 +24,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def interpreter(path: Path, version: str) -> Path:
-    """Make a program that says it is a Python; one below 3.11 fails at everything else."""
+    """Make a program that prints the version of a Python; below 3.11, it fails at everything else."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f'#!/bin/sh\n[ "$1" = -V ] && echo Python {version}\n')
     path.chmod(0o755)
@@ -33,7 +33,7 @@ def interpreter(path: Path, version: str) -> Path:
 
 def make(project: Path, *words: str) -> str:
     """Run `make setup`, and return what it prints."""
-    # As in a shell: not below `make test`, which hands its options down, and without uv.
+    # Run make as from a shell: without the options that `make test` passes on, and without uv.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     places = os.environ["PATH"].split(os.pathsep)
     environment["PATH"] = os.pathsep.join(place for place in places if not Path(place, "uv").exists())

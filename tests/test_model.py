@@ -1,4 +1,4 @@
-"""Model files: bit-exact round trips, the same bytes for the same model, and no other file taken for one."""
+"""Model files: round trips are exact, the same model gives the same bytes, and other files are rejected."""
 
 import contextlib
 import dataclasses
@@ -41,7 +41,7 @@ HEADER = 8 + struct.unpack("<Q", WHOLE[:8])[0]
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a place for one file, shared because Hypothesis does not make a new one for each example."""
+    """Return the path of a file, shared because Hypothesis does not make a new folder for each example."""
     return tmp_path_factory.mktemp("models") / "some.safetensors"
 
 

@@ -1,4 +1,4 @@
-"""Recipes: every slip in a YAML file is named and answered with the allowed values; every key has its effect."""
+"""Recipes: every fault in a YAML file gives an error with the allowed values; every key has an effect."""
 
 import json
 import os
@@ -74,13 +74,13 @@ def value_of(values: Mapping[str, Any], key: str) -> Any:
 
 
 def yaml_of(key: str, text: str) -> str:
-    """Return VALUES as YAML, the value of one key written as given."""
+    """Return VALUES as YAML, with `text` as the value of one key."""
     return json.dumps(merge(VALUES, nested(key, "?"))).replace('"?"', text)
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a place for one file, shared because Hypothesis does not make a new one for each example."""
+    """Return the path of a file, shared because Hypothesis does not make a new folder for each example."""
     return tmp_path_factory.mktemp("recipes") / "some.yaml"
 
 
@@ -90,7 +90,7 @@ def load(path: Path, text: str | bytes) -> Recipe:
 
 
 def faults(path: Path, text: str | bytes) -> list[str]:
-    """Return the faults that the error lists, each in a line, or the one that there is for the whole file."""
+    """Return the faults that the error lists, one in each line, or the single fault of the whole file."""
     with pytest.raises(RecipeError) as caught:
         load(path, text)
     message = str(caught.value)
@@ -162,7 +162,7 @@ def test_the_comments_of_params_yaml_list_the_names_of_the_tables() -> None:
 
 
 @pytest.mark.parametrize("key", FIELDS)
-def test_a_bad_value_is_answered_with_key_value_allowed_values_and_meaning(key: str, path: Path) -> None:
+def test_the_error_for_a_bad_value_names_key_value_allowed_values_and_meaning(key: str, path: Path) -> None:
     for text in FAULTS[key]:
         (fault,) = faults(path, yaml_of(key, text))
         shown = reprlib.repr(parse_yaml(text)).strip("'")
@@ -173,7 +173,7 @@ def test_a_bad_value_is_answered_with_key_value_allowed_values_and_meaning(key: 
         assert all(allowed in fault for allowed in NAMES.get(key, []))
 
 
-def test_a_bad_width_is_answered_with_its_place_in_the_list(path: Path) -> None:
+def test_the_error_for_a_bad_width_names_its_position_in_the_list(path: Path) -> None:
     for width in ("0", "-1", "2.5", "true", "abc", ".inf", "null", "[]", "100001", "9" * 400):
         (fault,) = faults(path, yaml_of("network.hidden", f"[30, {width}, 20]"))
         assert fault.startswith("network.hidden.1 = ")
@@ -195,7 +195,9 @@ def test_a_bad_width_is_answered_with_its_place_in_the_list(path: Path) -> None:
         ({"a b" * 100: 1}, "a ba ba ba ba ba"),
     ],
 )
-def test_an_unknown_key_is_answered_with_the_nearest_one(changes: dict[str, Any], answer: str, path: Path) -> None:
+def test_the_error_for_an_unknown_key_suggests_the_nearest_one(
+    changes: dict[str, Any], answer: str, path: Path
+) -> None:
     (fault,) = faults(path, json.dumps(merge(VALUES, changes)))
     assert fault.startswith(answer)
     assert len(fault) < 150
@@ -209,7 +211,7 @@ def test_no_key_may_be_missing(key: str, path: Path) -> None:
     assert faults(path, json.dumps(values)) == [f"{key}: is missing ({key}: {FIELDS[key].description})"]
 
 
-def test_all_faults_are_listed_but_no_more_than_one_can_read(path: Path) -> None:
+def test_all_faults_are_listed_up_to_a_limit(path: Path) -> None:
     changes = {"eta": "abc", "epochs": 0, "etaa": 1, "network": {"activation": "rleu"}, "data": {"sed": 1}}
     listed = faults(path, json.dumps(merge(VALUES, changes)))
     assert sorted(re.split("[: ]", line)[0] for line in listed) == sorted(
@@ -262,12 +264,14 @@ MERGES = "x0: &x0 {a: 1}\n" + "".join(
         (f'"{chr(92)}e[31mred{chr(92)}x07": 1\n', "there is no such key"),
     ],
 )
-def test_a_file_that_is_no_recipe_is_rejected_in_few_words(text: str | bytes, fault: str, path: Path) -> None:
+def test_a_file_that_is_not_a_recipe_is_rejected_with_a_short_message(
+    text: str | bytes, fault: str, path: Path
+) -> None:
     assert fault in "\n".join(faults(path, text))
 
 
 @pytest.mark.parametrize("place", ["pipe", "/dev/zero", "/proc/kmsg"])
-def test_what_is_not_a_file_is_rejected_at_once(place: str, tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_file_is_rejected_at_once(place: str, tmp_path: Path) -> None:
     if place == "pipe":
         os.mkfifo(tmp_path / place)
     with pytest.raises(RecipeError, match=r"is not a regular file|not None"):
@@ -468,7 +472,7 @@ def test_training_with_any_name_of_the_tables_learns(key: str, name: str) -> Non
     assert history[-1].train_loss < history[0].train_loss / 2
 
 
-def test_the_parts_of_a_training_are_those_of_the_recipe() -> None:
+def test_a_training_has_the_parts_that_the_recipe_names() -> None:
     given = recipe(network={"hidden": [7, 6], "activation": "tanh", "bias": True}, eta=0.5, schedule="linear")
     training, batches = given.start(given.prepare(DIGITS))
     assert str(training.network).startswith("784-7-6-10 with biases, tanh, softmax outputs")

@@ -120,13 +120,13 @@ print(*{name.split(".")[0] for name in new if getattr(sys.modules[name], "__spec
 def test_every_part_can_be_read_in_one_sitting() -> None:
     lines = {path.relative_to(ROOT / "mnist"): path.read_text().count("\n") for path in (ROOT / "mnist").rglob("*.py")}
     assert {str(path): count for path, count in lines.items() if count > 200} == {}
-    # What is parallel stands by itself: the lesson is complete without it.
+    # Parallel training does not count: the lesson is complete without it.
     assert sum(count for path, count in lines.items() if path.parts[0] == "nn" and path.stem != "parallel") <= 750
     assert (ROOT / "dvc.yaml").read_text().count("\n") <= 120
 
 
 def imported_files(script: Path) -> set[Path]:
-    """Return a script and all files of the project that it imports, directly or not, but those without code."""
+    """Return a script and all files of the project that it imports, directly or indirectly; skip empty files."""
     found, waiting = set(), {script}
     while waiting:
         file = waiting.pop()
@@ -145,7 +145,7 @@ def test_a_stage_depends_on_exactly_the_code_that_it_runs(stage: str) -> None:
     code = imported_files(script)
     dependencies = {ROOT / name for name in STAGES[stage]["deps"] if name.split("/")[0] in FOLDERS}
     covered = {dependency: {file for file in code if file.is_relative_to(dependency)} for dependency in dependencies}
-    # Python opens other files, such as templates, by their names.
+    # Code opens other files, such as templates, by name.
     named = {path for path in dependencies if any(f'"{path.name}"' in file.read_text() for file in code)}
     missing, needless = code.difference(*covered.values()), {path for path in covered if not covered[path]} - named
     assert not missing, f"dvc.yaml, {stage}: deps lack {', '.join(str(file.relative_to(ROOT)) for file in missing)}"
@@ -155,7 +155,7 @@ def test_a_stage_depends_on_exactly_the_code_that_it_runs(stage: str) -> None:
 
 
 def changes(parts: list[Any]) -> Iterator[str]:
-    """Yield the changes of a stage in `dvc status --json`, but for files that are absent because nothing was run."""
+    """Yield the changes of a stage in `dvc status --json`; ignore files that are missing because no stage has run."""
     for part in parts:
         if isinstance(part, str):
             yield part
@@ -164,7 +164,7 @@ def changes(parts: list[Any]) -> Iterator[str]:
             yield from (f"{name}: {files[name]}" for name in files if files[name] not in ("deleted", "not in cache"))
 
 
-def test_the_recorded_results_are_those_of_the_code_and_the_parameters_as_they_are_now() -> None:
+def test_dvc_lock_is_up_to_date_with_code_and_parameters() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "status", "--json"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -175,7 +175,7 @@ def test_the_recorded_results_are_those_of_the_code_and_the_parameters_as_they_a
 
 
 def staged(file: str) -> bytes:
-    """Return a file as it would be committed: the experiments of a user, and the bits of another machine, are not."""
+    """Return a file as git would commit it, without a user's experiments and another machine's bits."""
     return subprocess.run(["git", "show", f":{file}"], cwd=ROOT, capture_output=True, check=True).stdout
 
 
@@ -186,7 +186,7 @@ def test_the_baseline_is_the_recorded_run() -> None:
     assert baseline["parameters"] == yaml.safe_load(staged("params.yaml")), message
 
 
-def test_packages_hold_no_code_of_their_own_but_the_public_names_of_the_network() -> None:
+def test_init_files_hold_only_the_public_names_of_the_network() -> None:
     for file in FILES:
         if file.name == "__init__.py" and file.parent.name != "nn":
             (statement,) = ast.parse(file.read_text()).body

@@ -1,4 +1,4 @@
-"""Shorter versions of the trials that `make torture` runs for a quarter of an hour, and its record of attacks."""
+"""Shorter versions of the trials that `make torture` runs for a quarter of an hour, and the table of attacks."""
 
 import itertools
 from pathlib import Path
@@ -29,7 +29,7 @@ def test_damaged_files_are_rejected_with_a_documented_error(monkeypatch: pytest.
     assert {row.times for row in rows} == {1000}
 
 
-def test_a_long_training_grows_in_no_way() -> None:
+def test_a_long_training_does_not_grow() -> None:
     assert torture.soak(epochs=150).lost == 0
 
 
@@ -60,7 +60,7 @@ def test_attacks_of_all_families_end_well_and_a_bad_end_is_noticed(
     assert {ending.verdict for ending in good} <= {"accepted", "rejected"}
 
 
-def test_in_the_last_run_of_all_attacks_nothing_gave_way() -> None:
+def test_the_last_run_of_all_attacks_had_no_failure() -> None:
     rows = load_csv(CSV, HEADER)
     assert sum(int(row["tried"]) for row in rows) > 800
     assert {row[name] for row in rows for name in ("hung", "lost", "traceback")} == {"0"}

@@ -1,6 +1,6 @@
 """Kills, damage, fuzzing and long load, for a quarter of an hour (`make torture`), and a table of the losses.
 
-The tests run shorter versions of all of it.
+The tests run shorter versions of all trials.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ STAGES = ("prepare", "train", "evaluate", "plots_page", "report")
 
 
 class Row(NamedTuple):
-    """What was tried, how often, how often something was lost, and a remark."""
+    """A kind of trial, the number of trials, the number of losses, and a remark."""
 
     tried: str
     times: int
@@ -44,7 +44,7 @@ class Row(NamedTuple):
 
 
 def kill_stages(stages: Sequence[str] = STAGES, times: int = 50) -> Iterator[Row]:
-    """Kill stages at random moments: every output is at all times what an uninterrupted run writes."""
+    """Kill stages at random moments: at all times, every output equals the output of an uninterrupted run."""
     with tempfile.TemporaryDirectory() as folder:
         project = Project(Path(folder))
         project.set(epochs=100)
@@ -72,14 +72,14 @@ def kill_stage(project: Project, stage: str, times: int) -> Row:
 
 
 def kill_download(times: int = 50) -> Row:
-    """Kill the download at random moments: each of the files is whole or not there; the next run brings the rest."""
+    """Kill the download at random moments: each file is complete or missing; the next run downloads the rest."""
     moments, lost = random.Random(0), 0
     with tempfile.TemporaryDirectory() as folder:
         project = Project(Path(folder))
         raw = project.root / RAW
         shutil.rmtree(raw)
         files = DATASETS["mnist"].files
-        project.run("stages.download")  # so that the user's cache has the files, and no mirror is asked fifty times
+        project.run("stages.download")  # fills the user's cache, so that no mirror is asked fifty times
         for _ in tqdm(range(times), "kill -9 in download"):
             shutil.rmtree(raw)
             process = project.start("-m", "stages.download")
@@ -103,7 +103,7 @@ def kill_dvc(clone: Clone, times: int = 12) -> Row:
         time.sleep(moments.uniform(0.5, 8))
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        # DVC does not write its own lock atomically; the documentation says what to do then.
+        # DVC does not write its own lock file atomically; the documentation says how to repair it.
         if "Unable to read RWLock-file" in (output := clone.call("dvc", "repro")).stderr + output.stdout:
             torn += 1
             (clone.root / ".dvc/tmp/rwlock").unlink()
@@ -119,7 +119,7 @@ def kill_dvc(clone: Clone, times: int = 12) -> Row:
 
 
 def fuzz(name: str, read: Callable[[bytes], object], whole: bytes, times: int) -> Row:
-    """Read damaged files: a documented error or their content, no hang, bounded memory."""
+    """Read damaged files: each gives a documented error or its content, does not hang, and uses bounded memory."""
     rng, lost, refused = random.Random(name), 0, 0
     before = _peak_memory()
     for _ in tqdm(range(times), f"fuzz {name}"):
@@ -194,7 +194,7 @@ def soak(epochs: int = 1000) -> Row:
 
 
 def experiments(clone: Clone, times: int) -> Row:
-    """Run experiment after experiment: nothing piles up beside DVC's cache."""
+    """Run many experiments in a row: no files pile up outside DVC's cache."""
     seconds, lost = [], 0
     for number in tqdm(range(times), "dvc exp run"):
         start = time.perf_counter()
@@ -209,7 +209,7 @@ def experiments(clone: Clone, times: int) -> Row:
 
 
 def main() -> None:
-    """Run everything, print the table; the exit code is 1 where something was lost."""
+    """Run all trials, and print the table; the exit code is 1 if something was lost."""
     times = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     print("| tried | times | lost | |\n|---|---|---|---|")
     lost = 0
@@ -220,7 +220,7 @@ def main() -> None:
 
 
 def try_all(times: int) -> Iterator[Row]:
-    """Yield a row for everything, with so many experiments."""
+    """Yield a row for each kind of trial, with this many experiments."""
     yield kill_download()
     yield from kill_stages()
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as scratch:

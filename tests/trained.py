@@ -1,4 +1,4 @@
-"""A folder in which the stages have trained a network on some of MNIST, and in which commands can be run."""
+"""A folder where the stages have trained a network on some of MNIST, and where tests run commands."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ from stages.prepare import prepare
 from stages.train import train
 from tests.helpers import ROOT, recipe
 
-# The cheapest of the recipes tried whose network reads all of studies/handwriting.py, whatever the seed.
+# The cheapest of our recipes whose network reads all digits of studies/handwriting.py with any seed.
 CHEAP = recipe(
     epochs=3,
     batch_size=50,

@@ -1,1 +1,1 @@
-"""Families of odd inputs and surroundings, each case a process of its own: `python -m tests.attacks` tries them all."""
+"""Families of unusual inputs and environments; `python -m tests.attacks` tries each case in its own process."""

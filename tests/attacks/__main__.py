@@ -27,7 +27,7 @@ def rows(endings: list[Ending]) -> list[list[object]]:
 
 
 def main() -> None:
-    """Try everything, or the families that are named; the exit code is 1 where a case did not end well."""
+    """Try all families, or the named ones; the exit code is 1 if a case did not end well."""
     names = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder, surroundings.mirrors() as mirrors:
         cases = itertools.chain(

@@ -20,14 +20,14 @@ from tqdm import tqdm
 from tests.helpers import ROOT
 from tests.stages.project import OUTPUTS, Project
 
-# A case that takes longer hangs. The address space of a case ends where no machine should be asked for more.
+# A case that takes longer counts as hung. The address space of a case is limited to what any machine should have.
 _PATIENCE = 60.0
 _MOST_MEMORY = 12 * 2**30
 
 
 @dataclass(frozen=True)
 class Case:
-    """One command in a copy of a finished project, and what is odd about it."""
+    """A command in a copy of a finished project, and the unusual condition under which it runs."""
 
     family: str
     name: str
@@ -64,7 +64,7 @@ def _try(case: Case, finished: Project) -> Ending:
         code, output, seconds, megabytes = _run(case, project.root)
         if case.signal and code is not None:
             code, output, *_ = _run(Case(case.family, case.name, case.words), project.root)
-        # A result may be replaced where the command succeeds, whole files by whole files, and not otherwise.
+        # Only a command that succeeds may replace a result, and only by whole files.
         after = _results(project.root) if project.root.exists() else before
         gone = before.keys() - after.keys()
         changed = gone if code == 0 else {name for name in before if after.get(name) != before[name]}
@@ -81,7 +81,7 @@ def _try(case: Case, finished: Project) -> Ending:
 
 
 def _results(root: Path) -> dict[str, bytes]:
-    """Return the files that stages write, without those that a case has put there and that no one can read."""
+    """Return the files that stages write, without unreadable ones that a case has put there."""
     paths = (
         path
         for folder in OUTPUTS
@@ -96,7 +96,7 @@ def _results(root: Path) -> dict[str, bytes]:
 
 
 def _run(case: Case, folder: Path) -> tuple[int | None, str, float, float]:
-    """Return exit code, output, seconds, and peak megabytes of a case; no exit code where it hangs."""
+    """Return exit code, output, seconds, and peak megabytes of a case; the exit code is None if it hangs."""
     command = [sys.executable, "-B", "-m", *case.words]
     if case.shell:
         command = ["bash", "-c", f'exec "$@" {case.shell}' if case.shell[0] in "<>2" else case.shell, "bash", *command]

@@ -24,7 +24,7 @@ _PLACES = ["fifo", "/dev/zero", "/dev/full", "/dev/tty", "/proc/kmsg", "/proc/se
 
 
 def place(path: Path, kind: str) -> None:
-    """Put something that is no regular file where a file should be."""
+    """Put something that is not a regular file in the place of a file."""
     path.unlink(missing_ok=True)
     path.parent.mkdir(exist_ok=True)
     if kind == "fifo":
@@ -39,7 +39,7 @@ def place(path: Path, kind: str) -> None:
 
 
 def placed(name: str, kind: str) -> Callable[[Path], object]:
-    """Return what puts it into a project."""
+    """Return a function that puts it into a project."""
     return lambda root: place(root / name, kind)
 
 
@@ -112,7 +112,7 @@ def parameters() -> Iterator[Case]:
 
 
 def pictures() -> Iterator[Case]:
-    """Yield pictures of many kinds, damaged, odd, or none."""
+    """Yield pictures of many kinds, damaged and unusual ones, and files that are not pictures."""
     rng = random.Random(2)
 
     def case(name: str, data: bytes, file: str = "picture") -> Case:
@@ -178,7 +178,7 @@ def pictures() -> Iterator[Case]:
 
 
 def _mutations(value: Any, rng: random.Random, count: int) -> Iterator[tuple[str, Any]]:
-    """Yield copies of a JSON value, in each of which one part is gone or something else, and the part's name."""
+    """Yield copies of a JSON value with one part removed or replaced, and the name of the part."""
     paths: list[list[Any]] = [[]]
     for path in paths:
         part = value
@@ -217,7 +217,7 @@ def _mutations(value: Any, rng: random.Random, count: int) -> Iterator[tuple[str
 
 
 def models() -> Iterator[Case]:
-    """Yield sealed models that describe something odd, and damaged ones, for all commands that load one."""
+    """Yield sealed models with unusual descriptions, and damaged models, for all commands that load a model."""
     rng = random.Random(3)
 
     def described(description: dict[str, Any]) -> Callable[[Path], object]:

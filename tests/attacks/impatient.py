@@ -1,6 +1,6 @@
-"""Downloads a small data set with little patience: `python -m tests.attacks.impatient MIRROR`, or `npm`.
+"""Downloads a small data set with short time limits: `python -m tests.attacks.impatient MIRROR`, or `npm`.
 
-A folder that has the file is the last source, so that a failure of the mirror must not end the download.
+The last source is a folder that has the file: a failure of the mirror must not end the download.
 """
 
 import hashlib

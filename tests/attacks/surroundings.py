@@ -1,4 +1,4 @@
-"""Cases of surroundings: kills, streams, variables, limits, mirrors, folders and npm."""
+"""Cases of the environment: kills, streams, variables, limits, mirrors, folders and npm."""
 
 import gzip
 import itertools
@@ -34,7 +34,7 @@ def kills() -> Iterator[Case]:
 
 
 def environments() -> Iterator[Case]:
-    """Yield closed and broken streams, odd variables, low limits, and folders that are not as usual."""
+    """Yield closed and broken streams, unusual variables, low limits, and missing or unusual folders."""
     words = [["stages.prepare"], ["stages.train"], ["stages.evaluate"], ["stages.report"], ["mnist", "summary"]]
     streams = ["<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-", ">/dev/full", "2>/dev/full"]
     for redirection, command in itertools.product(streams, words):
@@ -72,7 +72,9 @@ def _run_shell(line: str, root: Path) -> None:
     subprocess.run(["sh", "-c", line], cwd=root, check=True)
 
 
-_Script = list[tuple[bytes, float, int]]  # what a server sends, after a pause in seconds, so many times
+_Script = list[
+    tuple[bytes, float, int]
+]  # (bytes that a server sends, the pause in seconds before, the number of repetitions)
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -99,7 +101,7 @@ _FOREVER = 10**9
 
 
 def _scripts() -> dict[bytes, _Script]:
-    """Return what servers send, by their names: all heads, framings and bodies with one another."""
+    """Return the responses of servers by name: all combinations of heads, framings and bodies."""
     packed = gzip.compress(CONTENT)
     heads = {
         "ok": b"200 OK", "created": b"201 \x1b[31mred", "partial": b"206 Partial", "none": b"204 No", "not-modified": b"304 Not",
@@ -155,7 +157,7 @@ def mirrors() -> Iterator[Iterator[Case]]:
 
 
 def folders() -> Iterator[Case]:
-    """Yield mirrors that are folders or no addresses, and copies of npm that do odd things."""
+    """Yield mirrors that are folders or invalid addresses, and programs named npm that misbehave."""
 
     def arranged(kind: str, name: str) -> Callable[[Path], object]:
         def arrange(root: Path) -> None:

@@ -1,4 +1,4 @@
-"""Batches: every image once or in file order, deformed anew in each epoch, whatever the size of a chunk."""
+"""Batches: every image once or in file order, newly deformed in each epoch, for any size of a chunk."""
 
 import copy
 import threading
@@ -34,7 +34,7 @@ def batches(**changes: Any) -> Batches:
 def epoch(source: Batches, progress: float = 0) -> tuple[list[int], FloatArray, FloatArray]:
     """Return the sizes of an epoch's batches, all its images and all its targets."""
     count, chunks = source.draw(progress)
-    # A batch may overwrite the one before.
+    # A batch may overwrite the previous one.
     batches = [(size, copy.deepcopy(shards)) for chunk in chunks for size, shards in chunk]
     images, targets = zip(*(shard for _, shards in batches for shard in shards), strict=True)
     assert count == sum(size for size, _ in batches)
@@ -47,7 +47,7 @@ def test_a_shuffled_epoch_has_each_image_once_normalised_beside_its_target() -> 
     for _ in range(2):
         sizes, images, targets = epoch(source)
         assert sizes == [20] * 11 + [10]
-        # DIGITS are random, so that no two images are alike.
+        # DIGITS are random, so no two images are equal.
         numbers = [PLACES[image.tobytes()] for image in np.rint(images * 255).astype(np.uint8)]
         assert sorted(numbers) == list(range(230))
         np.testing.assert_array_equal(targets, np.eye(10)[DIGITS.labels[numbers]], strict=True)
@@ -86,7 +86,7 @@ def test_the_size_of_a_chunk_changes_no_order_and_no_image_that_is_not_deformed(
 
 
 @pytest.mark.parametrize("shards", [2, 3, 20])
-def test_the_shards_of_a_batch_are_its_images_whoever_wants_which(shards: int) -> None:
+def test_any_selection_of_shards_has_the_images_of_the_batch(shards: int) -> None:
     changes: dict[str, Any] = {"batch_size": 20, "shards": shards}
     for one, other in zip(epoch(batches(**changes)), epoch(batches()), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -125,7 +125,7 @@ def test_deformations_that_fade_are_gone_at_the_end() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_data_set_in_pieces_is_as_it_was(dtype: str) -> None:
+def test_batches_of_a_data_set_keep_its_images_and_their_order(dtype: str) -> None:
     pieces = list(batches_of(DIGITS, Unit.fit(DIGITS.images), dtype, size=100))
     assert [images.shape for images, _ in pieces] == [(100, 784), (100, 784), (30, 784)]
     images, targets = (np.concatenate(part) for part in zip(*pieces, strict=True))

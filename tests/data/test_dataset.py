@@ -1,4 +1,4 @@
-"""Data sets: faults of raw files named, exact shares of a split, prepared data as a file whose damage is found."""
+"""Data sets: errors name the fault of a raw file, a split has exact shares, damage to prepared data is found."""
 
 import contextlib
 import io
@@ -110,7 +110,7 @@ def test_a_split_that_leaves_nothing_to_train_on_is_rejected(count: int) -> None
 
 
 def same(found: Prepared, expected: Prepared) -> bool:
-    """Return whether two prepared data hold the same arrays, of the same types."""
+    """Return whether two sets of prepared data hold the same arrays, of the same types."""
     a, b = (
         map(np.asarray, [*vars(data.training).values(), *vars(data.validation).values(), *data[2:]])
         for data in (found, expected)
@@ -120,7 +120,7 @@ def same(found: Prepared, expected: Prepared) -> bool:
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a place for one file, shared because Hypothesis does not make a new one for each example."""
+    """Return the path of a file, shared because Hypothesis does not make a new folder for each example."""
     return tmp_path_factory.mktemp("prepared") / "prepared.npz"
 
 

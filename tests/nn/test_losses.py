@@ -23,7 +23,7 @@ VALUES: dict[Loss, float] = {
     squared_error: (0.38746 + 0.53445 + 0.77580 + 0.03328 + 0.31603 + 0.10291) / 2,
 }
 
-# A network that is as wrong as can be of two classes, and has no idea of the third.
+# A network that is as wrong as possible about two classes, and undecided about the third.
 EXTREME, EXTREME_TARGETS = [[1e4, -1e4, 0.0]], [[0.0, 1.0, 0.0]]
 LIMITS: dict[Loss, tuple[float, list[float]]] = {
     softmax_cross_entropy: (2e4, [1, -1, 0]),

@@ -1,4 +1,4 @@
-"""Figures of a network against hand-counted ones."""
+"""Metrics of a network, compared with hand-counted figures."""
 
 import math
 
@@ -24,7 +24,7 @@ def test_cells_are_counted_beyond_the_range_of_bytes() -> None:
     assert confusion_matrix(np.full(3, 29, np.uint8), np.full(3, 28), 30)[29, 28] == 3
 
 
-def test_a_score_covers_all_images_whatever_the_batches() -> None:
+def test_a_score_does_not_depend_on_the_batch_sizes() -> None:
     rng = np.random.default_rng(0)
     network = Network((4, 5, 3), relu, softmax, dtype="float64")
     network.theta[:] = rng.standard_normal(network.theta.size)

@@ -44,7 +44,7 @@ def test_gradient_agrees_with_central_differences(
     assert np.count_nonzero(gradient) > gradient.size / 2
 
 
-def test_an_answer_is_the_formula() -> None:
+def test_the_output_equals_the_formula() -> None:
     network = randomized(Network((6, 4, 3), tanh, softmax, bias=True, dtype="float64"))
     hidden = np.tanh(IMAGES @ network.weights[0] + network.biases[0])
     z = hidden @ network.weights[1] + network.biases[1]

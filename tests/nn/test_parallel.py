@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(not CAN_FORK, reason="one process does it all on
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
-    """No process outlives a training."""
+    """Check that no process outlives a training."""
     yield
     assert multiprocessing.active_children() == []
 
@@ -38,7 +38,7 @@ def start(changes: dict[str, Any]) -> tuple[Training, Batches, Recipe]:
 
 
 def result(processes: int, changes: dict[str, Any]) -> tuple[bytes, bytes, str, str]:
-    """Return all that a training leaves."""
+    """Return all results of a training."""
     training, batches, small = start(changes)
     validation = list(batches_of(small.prepare(DIGITS).validation, batches.normalisation, batches.dtype))
     list(training.run(batches, validation, processes))
@@ -104,7 +104,7 @@ def test_a_process_that_fails_ends_the_training_and_names_its_error(capfd: pytes
     assert "training process 1: MemoryError: none left" in capfd.readouterr().err
 
 
-def test_a_training_that_is_given_up_leaves_no_process() -> None:
+def test_an_abandoned_training_leaves_no_process() -> None:
     training, batches, _ = start({"shards": 2})
     progress = training.run(batches, [], processes=2)
     next(progress)
@@ -123,7 +123,7 @@ for progress in training.run(batches, [], processes=3):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_processes_end_with_the_one_that_began(number: signal.Signals) -> None:
+def test_processes_end_when_their_parent_ends(number: signal.Signals) -> None:
     command = [sys.executable, "-c", FOREVER]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as parent:
         assert parent.stdout
@@ -139,7 +139,7 @@ def test_processes_end_with_the_one_that_began(number: signal.Signals) -> None:
     assert err.count("Traceback") == (number == signal.SIGINT)  # that of this script
 
 
-def test_a_barrier_holds_everyone_until_the_last_has_come(tmp_path: Path) -> None:
+def test_a_barrier_waits_for_the_last_process(tmp_path: Path) -> None:
     training, _, _ = start({"shards": 3})
     team = Team(training.network, 3)
 

@@ -23,7 +23,7 @@ VALIDATION = [(RNG.standard_normal((9, 4)), np.eye(3)[RNG.integers(0, 3, 9)])]
 
 
 class Chunks:
-    """The same batches in every epoch, some at a time; `progress` collects what `draw` is called with."""
+    """The same batches in every epoch, in chunks; `progress` records the arguments of `draw`."""
 
     def __init__(self, *chunks: list[Examples], shards: int = 1) -> None:
         self.chunks = chunks
@@ -78,7 +78,7 @@ def test_a_step_is_the_one_computed_by_hand(reduction: Callable[[int], float], w
 
 @pytest.mark.parametrize("negligible", [0, 0.05, 0.9])
 def test_only_an_image_with_an_error_above_negligible_counts(negligible: float) -> None:
-    # Two images of one lit pixel each: the network is sure of the first, and has no idea of the second.
+    # Two images with one lit pixel each: the network is sure of the first, and undecided about the second.
     one = training(Network((2, 10), relu, softmax, dtype="float64"), negligible=negligible, epochs=1)
     (weights,) = one.network.weights
     weights[:] = 0
@@ -149,7 +149,7 @@ def test_eta_falls_from_batch_to_batch() -> None:
 @pytest.mark.parametrize(("dtype", "eta"), [("float32", 1e30), ("float64", 1e200)])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_divergence_stops_training_with_an_error_that_names_eta(dtype: str, eta: float, name: str) -> None:
-    # pytest turns a warning of NumPy's into an error.
+    # pytest turns a warning by NumPy into an error.
     network = Network((4, 5, 5, 3), relu, softmax, dtype=dtype)
     optimizer = OPTIMIZERS[name](network.theta, alpha=0.9, weight_decay=0)
     diverging = training(network, optimizer, eta=lambda _: eta)

@@ -1,4 +1,4 @@
-"""Picture files: every kind that people have is read, upright; large, damaged and other files are rejected."""
+"""Picture files: all common kinds are read upright; files that are too large, damaged or not pictures are rejected."""
 
 import io
 import struct
@@ -13,7 +13,7 @@ from PIL import Image
 from mnist.reading import picture as module
 from mnist.reading.picture import PictureError, read_grey
 
-# A dark L on light paper, lying on its side until EXIF turns it.
+# A dark L on light paper, on its side until EXIF turns it.
 L_SHAPE = np.full((40, 30), 220, np.uint8)
 L_SHAPE[5:35, 5:10] = L_SHAPE[30:35, 5:25] = 20
 

@@ -54,14 +54,14 @@ def test_the_centre_of_mass_is_where_mnist_has_it(seed: int, height: int, width:
         assert abs(centre - 14) <= 0.51 or where[0] == 0 or where[-1] == 27
 
 
-def test_mnists_own_digits_come_back_in_their_place(trained: TrainedProject) -> None:
+def test_digits_of_mnist_keep_their_place(trained: TrainedProject) -> None:
     raw = trained.root / "data/raw"
     images = read_raw(raw / TRAIN_IMAGES, raw / TRAIN_LABELS).images[:500].reshape(-1, 28, 28)
-    # Its makers boxed digits before they scaled them; here the box holds all ink above one half, a pixel more or less.
+    # MNIST's makers boxed digits before they scaled them; here the box holds all ink above one half, to within a pixel.
     differences = [np.abs(place_digit(image / 255).astype(float) - image).mean() / image.mean() for image in images]
     assert np.median(differences) < 0.35
     centres = np.array([centre_of_mass(image) for image in images])
-    assert (np.abs(centres - 14) <= 0.51).all()  # the source of that number in the other tests
+    assert (np.abs(centres - 14) <= 0.51).all()  # the other tests use this number
 
 
 def test_place_and_size_of_the_digit_do_not_matter() -> None:
@@ -88,7 +88,7 @@ def test_thin_strokes_come_back_as_they_are() -> None:
 
 
 def test_thick_strokes_lose_their_edges_until_they_are_thin_enough() -> None:
-    # A frame of 30 pixels around a hole of 40: 6 pixels in the box of 20 x 20, of which 3.5 are left.
+    # A frame of 30 pixels around a hole of 40: 6 pixels in the box of 20 x 20, thinned to 3.5.
     frame = np.ones((100, 100))
     frame[30:70, 30:70] = 0
     thinned = thin_strokes(frame)
@@ -104,7 +104,7 @@ def test_tiny_digits_of_a_usual_pen_are_read(trained: TrainedProject) -> None:
 
 
 def tiny(digit: int, hand: list[Stroke]) -> Written:
-    """Return a digit that is not three pens high."""
+    """Return a digit that is less than three pen widths high."""
     pen = 16 / 280
     strokes = [[(0.5 + 1.9 * pen * (x - 0.5), 0.5 + 2.6 * pen * (y - 0.5)) for x, y in stroke] for stroke in hand]
     return Written(digit, strokes, pen, "tiny")

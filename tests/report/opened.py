@@ -1,4 +1,4 @@
-"""The report in a tab of Chromium: drawing on it, its answers, its requests and its complaints."""
+"""The report in a tab of Chromium: draws on it, and records its answers, requests and errors."""
 
 import base64
 import re
@@ -34,7 +34,7 @@ class Answer(NamedTuple):
 
 
 class Opened:
-    """The report in a tab, all that it requested, and all that it complained of."""
+    """The report in a tab, with all its requests and all its errors."""
 
     def __init__(self, context: BrowserContext, report: Path) -> None:
         self.page: Page = context.new_page()
@@ -59,12 +59,12 @@ class Opened:
         return digit_in(self.verdict)
 
     def check_silence(self) -> None:
-        """Assert that the page requested nothing but itself and files made in it, and that nothing went wrong."""
+        """Assert that the page requested only itself and files that it made, and reported no error."""
         assert [url for url in self.requests if url != self.address and not url.startswith("blob:")] == []
         assert self.complaints == []
 
     def draw(self, sheet: Written) -> None:
-        """Draw with the mouse, on an empty sheet."""
+        """Draw with the mouse on an empty sheet."""
         self.page.evaluate("document.getElementById('clear').click()")
         self.page.locator("#sheet").scroll_into_view_if_needed()
         for stroke in sheet.strokes:

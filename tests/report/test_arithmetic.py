@@ -1,4 +1,4 @@
-"""The page computes what Python computes: the network, its reasons, distances, and the 28 x 28 pixels of a drawing."""
+"""The page computes the same as Python: outputs, their reasons, distances, and the 28 x 28 pixels of a drawing."""
 
 import base64
 import zlib
@@ -116,7 +116,7 @@ def test_for_relu_without_biases_the_reasons_add_up_to_the_lead(calculator: Page
     assert sum(reasons) == pytest.approx(float(z[3] - z[8]), rel=1e-5, abs=1e-5)
 
 
-def test_the_nearest_prototypes_and_their_distances_are_those_of_python(calculator: Page) -> None:
+def test_the_page_finds_the_same_nearest_prototypes_as_python(calculator: Page) -> None:
     prototypes, digit = random_digits(50), random_digits(1, seed=1).images
     found = calculator.evaluate(
         """async ([text, labels, digit]) => {
@@ -158,7 +158,7 @@ def test_after_the_smallest_change_python_reads_the_other_class(activation: Acti
     for digit, change in found.items():
         after = np.array(change["image"], np.uint8).reshape(1, 784)
         assert example(after).argmax() == digit
-        # Nothing is changed but under the brush, whose touches are 3 pixels wide.
+        # Only pixels under the brush change; its touches are 3 pixels wide.
         reached = {touch["at"] + 28 * y + x for touch in change["touches"] for y in (-1, 0, 1) for x in (-1, 0, 1)}
         assert set(np.flatnonzero(after[0] != image.ravel())) <= reached
 
@@ -220,7 +220,7 @@ def test_the_page_scales_and_centres_as_python_does(calculator: Page) -> None:
             "([ink, height, width]) => [...placeDigit(new Float64Array(bytes(ink).buffer), height, width)]",
             [text_of(ink), *ink.shape],
         )
-        # A grey level apart at most, where a sum in another order falls to the other side of a half.
+        # The difference is at most one grey level, if a sum in another order is rounded the other way.
         difference = np.abs(np.array(digit) - place_digit(ink).ravel())
         assert difference.max() <= 1
         assert np.count_nonzero(difference) <= 2

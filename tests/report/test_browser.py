@@ -45,7 +45,7 @@ def tab(browser: Browser, reported: TrainedProject) -> Iterator[Opened]:
 
 @pytest.fixture
 def opened(tab: Opened) -> Iterator[Opened]:
-    """Return the report in a tab that the tests share: opening it anew for each takes longer than most of them."""
+    """Return the report in a tab that the tests share: opening it takes longer than most tests."""
     yield tab
     tab.check_silence()
     tab.page.set_viewport_size(DESKTOP)
@@ -59,14 +59,14 @@ def dark_pixels(picture: bytes) -> tuple[np.ndarray, np.ndarray]:
     return rows, columns
 
 
-def test_the_page_opens_with_nothing_but_itself(opened: Opened, reported: TrainedProject) -> None:
+def test_the_page_opens_without_other_files(opened: Opened, reported: TrainedProject) -> None:
     opened.check_silence()
     assert reported.workspace.report.stat().st_size < 2_500_000
     assert opened.page.title().endswith("% of the test digits read correctly")
     assert opened.verdict == INVITATION
 
 
-def test_the_policy_lets_nothing_be_requested_and_no_other_script_run(opened: Opened) -> None:
+def test_the_policy_blocks_all_requests_and_all_other_scripts(opened: Opened) -> None:
     refused = "fetch('http://127.0.0.1:9/').then(() => 'allowed', (error) => error.name)"
     assert opened.page.evaluate(refused) == "TypeError"
     opened.page.evaluate("""() => {
@@ -83,7 +83,7 @@ def test_the_policy_lets_nothing_be_requested_and_no_other_script_run(opened: Op
     opened.requests.clear()
 
 
-def test_handwriting_is_read_by_the_page_and_by_the_command_alike(
+def test_the_page_and_the_command_read_handwriting_alike(
     opened: Opened, reported: TrainedProject, tmp_path: Path
 ) -> None:
     sheets = [sheet for number, sheet in enumerate(written(PEN)) if number % 5 in {0, 3}]
@@ -102,7 +102,7 @@ def test_handwriting_is_read_by_the_page_and_by_the_command_alike(
 
 
 SHEET = "document.getElementById('sheet').toDataURL()"
-# The sheet as 28 x 28 pixels: how opaque each of its cells is, 10 x 10 pixels wide.
+# The sheet as 28 x 28 pixels: the opacity of each cell of 10 x 10 pixels.
 INPUT = """(() => {
     const { data } = document.getElementById("sheet").getContext("2d").getImageData(0, 0, 280, 280);
     const sums = Array(784).fill(0);
@@ -200,7 +200,7 @@ def test_one_finger_draws_and_does_not_scroll_and_a_second_draws_nothing(
         def touches(kind: str, *places: tuple[float, float]) -> None:
             points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(phone.places(list(places)))]
             touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-            # The browser joins the moves of a frame, and those before the finger is lifted.
+            # The browser merges the moves of a frame, and the moves before the finger is lifted.
             phone.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
         def lift() -> None:
@@ -251,7 +251,7 @@ def test_the_visitor_says_what_a_drawing_was(opened: Opened) -> None:
     opened.page.click(".bars li:nth-child(10) button")
     assert opened.page.inner_text("#why-title") == "Why a 4, and not a 9?"
     assert opened.page.inner_text("#origin") == "You say that it was a 9."
-    # What is known of a drawing stays while it grows.
+    # The class that the visitor has chosen stays while the drawing grows.
     opened.page.evaluate("document.getElementById('undo').click()")
     opened.page.evaluate("document.getElementById('redo').click()")
     assert opened.page.inner_text("#why-title") == "Why a 4, and not a 9?"
@@ -381,13 +381,13 @@ def test_light_and_dark_follow_the_system_at_once_and_paper_is_white(opened: Ope
     assert opened.page.is_visible("#confusion")
 
 
-def test_on_a_phone_the_answer_is_in_sight_while_one_draws_and_the_sheet_stays_where_it_is(opened: Opened) -> None:
+def test_on_a_phone_the_answer_is_visible_while_drawing_and_the_sheet_does_not_move(opened: Opened) -> None:
     opened.page.set_viewport_size(PHONE)
     sheet, verdict = opened.page.locator("#sheet"), opened.page.locator("#verdict")
     places = []
     for text in (INVITATION, "An answer " * 6):
         opened.page.evaluate("(text) => { document.getElementById('verdict').textContent = text }", text)
-        # The sheet is as far down, or as far up, as one can draw on all of it.
+        # Scroll the sheet as far down, then as far up, as possible with all of it visible.
         for block in ("start", "end"):
             sheet.evaluate("(sheet, block) => sheet.scrollIntoView({block})", block)
             box, place = verdict.bounding_box(), sheet.bounding_box()
@@ -398,14 +398,14 @@ def test_on_a_phone_the_answer_is_in_sight_while_one_draws_and_the_sheet_stays_w
     assert len(set(places)) == 1
 
 
-def test_on_paper_no_heading_ends_a_page(opened: Opened) -> None:
+def test_no_printed_page_ends_with_a_heading(opened: Opened) -> None:
     opened.page.emulate_media(media="print")
     kept = "elements => elements.map((element) => getComputedStyle(element).breakAfter)"
     for selector in ("h2", "h2 + p"):
         assert set(opened.page.eval_on_selector_all(selector, kept)) == {"avoid"}
 
 
-# A contrast depends on the scheme and a layout on the width; together they would find nothing more.
+# Contrast depends on the colour scheme, and layout on the width; combining both would find nothing more.
 @pytest.mark.parametrize(("scheme", "device"), [("light", DESKTOP), ("dark", PHONE)], ids=["light", "dark"])
 def test_axe_finds_no_barrier(scheme: Literal["light", "dark"], device: ViewportSize, opened: Opened) -> None:
     opened.page.set_viewport_size(device)

@@ -59,7 +59,7 @@ def test_labels_of_an_axis_do_not_touch(page: Page) -> None:
     assert all(right + 4 < left for (_, right), (left, _) in itertools.pairwise(places))
 
 
-def test_in_the_dark_text_is_light(page: Page) -> None:
+def test_text_is_light_on_a_dark_page(page: Page) -> None:
     for selector in ("body", "#Matrix .role-title-text text", "#Loss .role-axis-label text >> nth=0"):
         element = page.locator(selector).first
         name = "color" if selector == "body" else "fill"

@@ -1,4 +1,4 @@
-"""Sheets of small pictures: their pixels are where they should be."""
+"""Sheets of small pictures: all pixels are in their places."""
 
 import io
 

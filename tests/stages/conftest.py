@@ -1,4 +1,4 @@
-"""A project in which all stages have run, once for a file of tests, and copies of it to break."""
+"""A project in which all stages have run once for each file of tests, and copies of it for tests to break."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A disk that is full and folders that cannot be written: one clear error, and the last good result stays."""
+"""A full disk and folders that cannot be written give one clear error, and the last good result stays."""
 
 import ctypes
 import os
@@ -27,7 +27,7 @@ def test_a_full_disk_is_reported_and_loses_nothing(stage: str, size: int, projec
         "error: (data|models|plots|metrics|reports|.checkpoints)/.*(File too large|cannot be written)", message
     )
     assert project.files(*OUTPUTS) == before
-    # With room again, the same command does its work.
+    # Once there is space again, the same command succeeds.
     project.run(f"stages.{stage}")
 
 

@@ -1,4 +1,4 @@
-"""Before DVC runs: parameters that it would choke on are rejected, and what a kill left is put right."""
+"""Before DVC runs: parameters that would stop DVC are rejected, and files that a kill damaged are restored."""
 
 import itertools
 import os
@@ -59,7 +59,7 @@ def test_make_checks_before_dvc_runs() -> None:
     assert ["ready" in line for line in lines] == [True, False]
 
 
-def test_any_stage_removes_old_leftovers_and_leaves_those_that_another_process_may_be_writing(tmp_path: Path) -> None:
+def test_every_stage_removes_old_leftovers_and_keeps_recent_ones(tmp_path: Path) -> None:
     project = Project(tmp_path)
     names = [
         "data/raw/.{}.tmp",

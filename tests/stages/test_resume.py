@@ -1,4 +1,4 @@
-"""A training that is killed resumes where it was, and ends with the bytes of one that was left alone."""
+"""A killed training resumes where it stopped, and ends with the same bytes as an uninterrupted one."""
 
 import os
 import random
@@ -17,7 +17,7 @@ import pytest
 from tests.helpers import ROOT
 from tests.stages.project import Project
 
-# A checkpoint after every epoch: the time between them is no part of what is tested.
+# Save a checkpoint after every epoch: these tests do not test the time between checkpoints.
 TRAIN = """
 import runpy, mnist.checkpoint
 mnist.checkpoint._PAUSE, mnist.checkpoint._SHARE = 0, 1
@@ -49,7 +49,7 @@ def checkpoints(project: Project) -> list[Path]:
 
 
 def wait_for_checkpoint(process: "subprocess.Popen[str]", project: Project, before: Sequence[int] = ()) -> None:
-    """Wait until there is a checkpoint, and another one than was there `before`, if one was."""
+    """Wait until there is a checkpoint that differs from the one `before`, if there was one."""
     deadline = time.monotonic() + 300
     while [path.stat().st_mtime_ns for path in checkpoints(project)] == list(before):
         assert process.poll() is None, process.communicate()
@@ -93,7 +93,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(project: Project) ->
     out, err = finish(start(project))
     assert "resumes after epoch" in out
     assert err == ""
-    # All but the first resumed, each further on than the one before.
+    # All but the first process resumed, each at a later epoch than the one before.
     assert len(begun_at) == 5
     assert begun_at == sorted(set(begun_at))
     assert results(project) == undisturbed

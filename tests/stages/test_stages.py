@@ -1,4 +1,4 @@
-"""The stages as a person would run them, one command after another, on a small MNIST-like data set."""
+"""Runs the stages as a user would, one command after another, on a small data set like MNIST."""
 
 import csv
 import json
@@ -51,9 +51,7 @@ def test_the_model_file_holds_the_recipe_and_nothing_of_the_machine(finished: Pr
     assert b"openblas" not in (finished.root / "models/model.safetensors").read_bytes().lower()
 
 
-def test_the_model_file_is_the_same_where_processor_and_blas_have_other_names(
-    finished: Project, project: Project
-) -> None:
+def test_the_model_file_does_not_depend_on_the_names_of_processor_and_blas(finished: Project, project: Project) -> None:
     model = "models/model.safetensors"
     (project.root / model).unlink()
     script = """
@@ -72,7 +70,7 @@ runpy.run_module("stages.train", run_name="__main__")
     assert project.files("models", "plots") == finished.files("models", "plots")
 
 
-def test_the_end_of_make_says_where_the_figures_are_not_the_recorded_ones(project: Project) -> None:
+def test_the_end_of_make_reports_figures_that_differ_from_the_recorded_ones(project: Project) -> None:
     scores = json.loads((project.root / "metrics/scores.json").read_text())
     accuracy = scores["test"]["accuracy"]
     assert project.run("stages.closing").count("\n") == 3  # the recorded run had other hyperparameters
@@ -89,7 +87,7 @@ def test_the_end_of_make_says_where_the_figures_are_not_the_recorded_ones(projec
     assert 'make record && git commit --all --message "My baseline"' in command
 
 
-def test_small_products_use_one_blas_thread_whatever_the_machine_has(project: Project) -> None:
+def test_small_products_use_one_blas_thread_on_any_machine(project: Project) -> None:
     assert "1 threads" in project.run("stages.train")
 
 
@@ -127,7 +125,7 @@ def test_another_data_set_goes_through_the_same_stages_under_its_own_names(proje
     assert all(f'<th scope="row">{name}</th>' in page for name in names)
 
 
-def test_pictures_of_ones_own_go_through_all_stages_and_are_read_back(project: Project) -> None:
+def test_a_users_own_pictures_go_through_all_stages_and_are_read(project: Project) -> None:
     digits = random_digits(300)
     for number, (image, label) in enumerate(zip(digits.images, digits.labels, strict=True)):
         if label < 3:
@@ -145,7 +143,7 @@ def test_pictures_of_ones_own_go_through_all_stages_and_are_read_back(project: P
     page = (project.root / "reports/index.html").read_text()
     assert 'colspan="3"' in page
     assert "A guess would be correct one time in 3." in page
-    # Without the pictures, as in a colleague's clone, what was made from them stays.
+    # Without the pictures, as in a colleague's clone, the files that were made from them stay.
     before = project.files("data/raw")
     shutil.rmtree(project.root / OWN_DATA / "train")
     assert "data/own holds no data" in project.run("stages.download")
@@ -235,7 +233,7 @@ def test_without_network_npm_and_cache_the_download_ends_in_one_readable_error(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.rmtree(project.root / RAW)
-    # A proxy that refuses every connection stands for a network that is down.
+    # A proxy that refuses every connection simulates a network that is down.
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
