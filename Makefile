@@ -3,15 +3,15 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# DVC runs each stage as `python -m ...`: the environment's python must be the one it finds.
+# DVC runs each stage as `python -m ...`, and must find the environment's python first.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # uv installs the same files in seconds; pip takes most of a minute.
 ifneq ($(shell command -v uv),)
   CREATE = uv venv --quiet --clear --no-project --python "$(PYTHON)" $(VENV)
   INSTALL = uv pip install --quiet --python $(BIN)/python
-  # pip compiles by itself. The tests start Python hundreds of times, each of which would compile what it imports where
-  # PYTHONDONTWRITEBYTECODE is set.
+  # pip compiles by itself. The tests start Python hundreds of times; if PYTHONDONTWRITEBYTECODE is set, each process
+  # would compile its imports again.
   COMPILE = --compile-bytecode
 else
   CREATE = "$(PYTHON)" -m venv --clear $(VENV)

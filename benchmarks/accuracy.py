@@ -32,7 +32,7 @@ SEEDS = range(1, 11)
 
 
 class Passed(NamedTuple):
-    """The time when a contestant passed a mark: seconds of training, without the seconds to build and compile."""
+    """The seconds of training until a contestant passed a mark, after `start` seconds to build and compile."""
 
     recipe: str
     seed: int

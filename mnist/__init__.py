@@ -1,7 +1,7 @@
 """A neural network for MNIST, from scratch in NumPy, and everything around it.
 
-`nn` is the network, `data` brings images to it, `recipe` builds both from params.yaml; `model` and `checkpoint` keep
-the result, `reading` finds digits in pictures, `cli` is the command `mnist`. A module imports only those before it, and
-the small ones that stand below all of them: `errors`, `files`, `checked`. Nothing is imported here, so that `mnist.nn`
-needs NumPy and nothing else.
+`nn` is the network, `data` provides its images, and `recipe` builds both from params.yaml. `model` and `checkpoint`
+save the result, `reading` finds digits in pictures, and `cli` is the command `mnist`. A module imports only modules
+named before it, and three small ones: `errors`, `files` and `checked`. This file imports nothing, so that `mnist.nn`
+needs only NumPy.
 """

@@ -68,7 +68,7 @@ def save(contents: Mapping[Path, bytes]) -> None:
         raise OSError(error.errno, f"cannot be written: {error.strerror or error}", str(path)) from error
     finally:
         for leftover in unfinished.values():
-            # After a success there is none, and a folder that cannot be written never had one.
+            # After a success there is no leftover, and a folder that cannot be written never had one.
             with suppress(OSError):
                 leftover.unlink()
 

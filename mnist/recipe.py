@@ -98,7 +98,7 @@ class DeformationKeys(Keys):
 class Recipe(CheckedFile):
     """A complete set of hyperparameters: what to prepare, what to build, how to train it.
 
-    No key has a default here: the values of a run are those of its params.yaml.
+    No key has a default here: params.yaml gives all values of a run.
     """
 
     model_config = ConfigDict(title="Hyperparameters of the MNIST pipeline")

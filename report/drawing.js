@@ -5,7 +5,7 @@ const SIDE = 28;
 const BOX = 20;
 const CENTRE = 14;
 
-// Wider strokes are thinned, in pixels of the box; thinning works on a box with this many pixels for one pixel.
+// The widest strokes that are not thinned, in pixels of the box, and the pixels of the finer box in one such pixel.
 const WIDEST = 3.5;
 const FINE = 5;
 

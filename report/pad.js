@@ -1,7 +1,7 @@
 // The sheet: records strokes of a mouse, a finger or a pen, on paper or over an image; undo, redo, clear, save.
 "use strict";
 
-const PEN = 16; // in pixels of the sheet, which has 280: the scaled strokes are as thick as MNIST's
+const PEN = 16; // in pixels of the sheet, which is 280 wide: after scaling, strokes are as thick as MNIST's
 
 // The content of the sheet: strokes (each a list of points) over an image (28 x 28 pixels 0..255) or over paper; the
 // number of the test image; and the class to compare with, if it is known.

@@ -178,7 +178,7 @@ def _levels(mistakes: NDArray[np.int64]) -> NDArray[np.int64]:
 def _compare(results: Results) -> dict[str, Any]:
     """Compare this run with the baseline: return the parameters that differ, and all figures side by side.
 
-    People merge and edit the file of the baseline: a part of it that is not as expected counts as missing.
+    People merge and edit the baseline's file: unexpected parts count as missing.
     """
     parameters, metrics = (
         part if isinstance(part := results.baseline.get(name), dict) else {} for name in ("parameters", "metrics")

@@ -1,4 +1,4 @@
-"""Recipes beside the default one, and the commands that compare them.
+"""Alternatives to the default recipe, and the commands that compare them.
 
 The commands are `notebook`, `seeds`, `ladder`, `choices`, `sweep` and `grid`; most of them share `runs` and `results`.
 

@@ -1,4 +1,4 @@
-"""`dvc exp run -S` for every combination of lists, `python -m studies.grid eta=0.05,0.1 alpha=0,0.5`.
+"""Runs `dvc exp run -S` for every combination of lists: `python -m studies.grid eta=0.05,0.1 alpha=0,0.5`.
 
 It skips experiments that already exist, and continues after a failure.
 """

@@ -15,7 +15,7 @@ RESULTS = Path("studies/results")
 
 
 class Run(NamedTuple):
-    """The figures of one recipe with one seed; accuracies are fractions, seconds those of training.
+    """The figures of one recipe with one seed: accuracies are fractions, and `seconds` is the time of training.
 
     The training loss is the mean over all epochs. A figure that was not measured is NaN.
     """

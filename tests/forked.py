@@ -1,7 +1,7 @@
-"""Commands of DVC and of the project, begun as forks of a process that has imported what they need.
+"""Runs commands of DVC and of the project as forks of a process that has already imported their modules.
 
-A command that starts Python anew spends most of its time on imports: `dvc status` 1.3 of 1.5 seconds. All else is as
-when a user types it: a process of its own, with its folder, environment, streams and exit code.
+A command in a new Python process spends most of its time on imports: `dvc status` spends 1.3 of 1.5 seconds. In all
+other respects a fork is like a typed command: a separate process with its own folder, environment, streams, exit code.
 """
 
 import multiprocessing
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from subprocess import CompletedProcess
 
-# Not the modules that are run: Python warns of a module that runs after it was imported.
+# Without the modules that the tests run: Python warns if a module is run after it was imported.
 _IMPORTED = """
 dvc.cli.parser dvc.cachemgr dvc.compare dvc.data_cloud dvc.render.convert dvc.ui.table dvc.repo.artifacts
 dvc.repo.datasets dvc.repo.experiments.queue.celery dvc.repo.experiments.show dvc.repo.graph dvc.repo.index
@@ -38,7 +38,7 @@ def run_module(module: str, *arguments: str, cwd: Path, environment: Mapping[str
 
 
 def _become(module: str, words: tuple[str, ...], cwd: Path, environment: dict[str, str], streams: list[Path]) -> None:
-    """Do in a process that was just forked what `python -m` does in a new one."""
+    """In a process that was just forked, do the same as `python -m` in a new process."""
     for number, path in enumerate(streams):
         os.dup2(os.open(path, os.O_RDWR), number)
     os.chdir(cwd)

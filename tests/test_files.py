@@ -46,7 +46,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    """Return a file that is there already, alone in its folder."""
+    """Return an existing file, alone in its folder."""
     path = tmp_path / "file"
     path.write_bytes(b"old")
     return path

@@ -28,7 +28,7 @@ class Normalisation:
         return cls(np.array(0.0), np.array(1.0))
 
     def __call__(self, pixels: ByteArray, out: FloatArray) -> FloatArray:
-        """Write the normalised `pixels` (images, pixels) into `out`, of the same shape, and return it."""
+        """Write the normalised `pixels` (images, pixels) into `out`, which has the same shape, and return `out`."""
         np.copyto(out, pixels)
         # If the map only scales pixels, this saves a pass over them.
         if self.offset.any():

@@ -25,14 +25,14 @@ class Optimizer(Protocol):
     state: dict[str, FloatArray]
 
     def step(self, gradient: FloatArray, eta: float, part: slice = ALL) -> None:
-        """Update a part of the weights by its gradient at learning rate `eta`; the gradient is used up."""
+        """Update a part of the weights by its gradient at learning rate `eta`; overwrites the gradient."""
 
     def flush(self, part: slice = ALL) -> None:
-        """In a part of the state, set numbers that are too small to matter to 0; called about every twenty steps."""
+        """Set negligibly small numbers to 0 in a part of the state; called about every twenty steps."""
 
 
 Rule = Callable[[FloatArray, FloatArray, FloatArray, float, float], None]
-"""(theta, velocity, gradient, eta, alpha) -> None: changes theta and velocity in place and uses the gradient up."""
+"""(theta, velocity, gradient, eta, alpha) -> None: changes theta and velocity in place and overwrites the gradient."""
 
 
 class SGD:
@@ -59,14 +59,14 @@ class SGD:
         self.state = {"velocity": shared_zeros(theta.size, theta.dtype)}
 
     def step(self, gradient: FloatArray, eta: float, part: slice = ALL) -> None:
-        """Update a part of the weights by its gradient at learning rate `eta`; the gradient is used up."""
+        """Update a part of the weights by its gradient at learning rate `eta`; overwrites the gradient."""
         theta = self._theta[part]
         if self._weight_decay:
             theta *= 1 - eta * self._weight_decay
         self._rule(theta, self.state["velocity"][part], gradient, eta, self._alpha)
 
     def flush(self, part: slice = ALL) -> None:
-        """Set velocities that are too small to matter to 0; called about every twenty steps."""
+        """Set negligibly small velocities to 0; called about every twenty steps."""
         velocity = self.state["velocity"][part]
         np.copyto(velocity, 0, where=np.abs(velocity) < _NEGLIGIBLE)
 

@@ -14,9 +14,9 @@ SIDE = 28
 _BOX = 20
 _CENTRE = 14  # MNIST's digits have their centre of mass within half a pixel of row 14, column 14
 
-# Wider strokes are thinned, in pixels of the box: nine in ten of MNIST's digits have no wider strokes.
+# The widest strokes that are not thinned, in pixels of the box: nine in ten of MNIST's digits have no wider strokes.
 _WIDEST = 3.5
-# Thinning works on a box with this many pixels for one pixel.
+# Thinning uses a finer box, with this many pixels along each side of a pixel.
 _FINE = 5
 
 

@@ -70,7 +70,7 @@ class Space:
         return [*(rung for power in powers if (rung := first * halving**power) < end), end]
 
     def recipe_of(self, point: dict[str, Any]) -> Recipe:
-        """Return the recipe at a point; raises RecipeError where its values do not fit together."""
+        """Return the recipe at a point; raises RecipeError if its values do not fit together."""
         return self.recipe.changed("trial", nest(point))
 
 

@@ -52,7 +52,7 @@ class Study:
         for number, line in enumerate(lines, start=1):
             self._sum = zlib.crc32(text := line[9:], self._sum)
             if line[:9] != b"%08x " % self._sum:
-                raise DamagedFileError(f"{journal}: line {number} is damaged; delete the file to begin the sweep anew")
+                raise DamagedFileError(f"{journal}: line {number} is damaged; delete the file to start the sweep over")
             self._take(Trial(**json.loads(text)))
         os.truncate(journal, journal.stat().st_size - len(torn))
 

@@ -1,4 +1,4 @@
-"""A trial: a pure function (recipe, state, epochs) -> the state so many epochs later, and how good it is."""
+"""A trial as a pure function: (recipe, state, epochs) -> the state after that many epochs, and its figures."""
 
 import time
 from pathlib import Path

@@ -41,7 +41,7 @@ def epoch(source: Batches, progress: float = 0) -> tuple[list[int], FloatArray, 
     return [size for size, _ in batches], np.concatenate(images), np.concatenate(targets)
 
 
-def test_a_shuffled_epoch_has_each_image_once_normalised_beside_its_target() -> None:
+def test_a_shuffled_epoch_has_each_normalised_image_once_with_its_target() -> None:
     source = batches()
     orders = []
     for _ in range(2):
@@ -102,7 +102,7 @@ def test_any_selection_of_shards_has_the_images_of_the_batch(shards: int) -> Non
                 np.testing.assert_array_equal(targets, same_targets)
 
 
-def test_each_epoch_is_deformed_anew_in_the_same_order_of_images() -> None:
+def test_each_epoch_has_new_deformations_in_the_same_order_of_images() -> None:
     deformed = batches(deformation=replace(STILL, elastic=1), order=in_file_order, batch_size=10)
     first, second = epoch(deformed), epoch(deformed)
     assert not any((a == b).all() for a, b in zip(first[1], second[1], strict=True))

@@ -88,7 +88,7 @@ def test_a_quarter_turn_gives_the_same_image_as_numpy() -> None:
         ({"shear": 0.2}, 0, 0.2 * 13.5),
     ],
 )
-def test_moves_are_uniform_up_to_their_bound(changes: dict[str, float], row: float, column: float) -> None:
+def test_moves_are_uniform_up_to_their_limit(changes: dict[str, float], row: float, column: float) -> None:
     moved = (positions(replace(OFF, **changes), 2000) - IDENTITY)[:, :, 0, 0]
     for axis, bound in enumerate((row, column)):
         assert np.abs(moved[:, axis]).max() <= bound + 1e-12
@@ -123,7 +123,7 @@ def test_elastic_is_the_deviation_of_every_point_and_smoothness_ties_neighbours(
 
 
 @given(st.integers(1, 250), st.integers(0, 2**32))
-def test_any_number_of_images_comes_back_in_place(count: int, seed: int) -> None:
+def test_any_number_of_images_keeps_its_order(count: int, seed: int) -> None:
     # Each image has a single grey level, which must not change or mix with the level of another image.
     levels = (np.arange(count) % 250 + 5).astype(np.uint8)
     deformed = deform(np.repeat(levels[:, np.newaxis], 784, axis=1), ON, np.random.default_rng(seed))

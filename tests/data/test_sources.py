@@ -195,7 +195,7 @@ def ask(place: object, folder: Path = Path("unused")) -> bytes:
 
 
 @pytest.mark.parametrize("mirror", GOOD)
-def test_a_mirror_may_serve_a_file_in_any_of_these_ways(mirror: str, mirrors: Mirrors) -> None:
+def test_a_mirror_may_serve_a_file_in_several_ways(mirror: str, mirrors: Mirrors) -> None:
     assert ask(mirrors.address(mirror)) in (CONTENT, PACKED, BOMB)
 
 

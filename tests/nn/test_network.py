@@ -1,4 +1,4 @@
-"""The network: its shapes and formula, and gradients against central differences for every activation and loss."""
+"""The network: shapes, formula, and gradients compared with central differences for every activation and loss."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ TARGETS = np.eye(3)[RNG.integers(0, 3, 7)]
 
 
 def randomized(network: Network) -> Network:
-    """Return the network with all its weights and biases drawn anew."""
+    """Draw all weights and biases of the network, and return it."""
     network.theta[:] = np.random.default_rng(3).standard_normal(network.theta.size) / 2
     return network
 

@@ -35,7 +35,7 @@ def test_a_picture_is_read_in_every_mode(mode: str) -> None:
     grey = Image.fromarray(L_SHAPE)
     picture = Image.fromarray(L_SHAPE.astype(np.uint16) * 257) if mode == "I;16" else grey.convert(mode)
     read = read_grey(encoded(picture, kind))
-    if mode == "1":  # dots, few where it is dark
+    if mode == "1":  # dithering: dark areas have few white dots
         assert read[L_SHAPE < 100].mean() < 0.2
         assert read[L_SHAPE > 100].mean() > 0.7
     elif mode in {"I;16", "F"}:  # from the darkest to the brightest pixel

@@ -1,4 +1,4 @@
-"""The report without a browser: its text, its Content-Security-Policy, and odd or damaged input."""
+"""The report without a browser: its text, its Content-Security-Policy, and unusual or damaged input."""
 
 import base64
 import contextlib

@@ -50,7 +50,7 @@ def test_a_network_too_large_for_memory_is_reported_and_loses_nothing(project: P
 
 
 def give_up_root() -> None:
-    """Give up root's right to write everywhere (CAP_DAC_OVERRIDE), where root runs the tests."""
+    """Give up root's right to write everywhere (CAP_DAC_OVERRIDE), if root runs the tests."""
     if os.geteuid() == 0:
         assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0) == 0
 

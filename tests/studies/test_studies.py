@@ -138,7 +138,7 @@ def test_the_ladder_leads_from_the_notebook_to_the_default_recipe() -> None:
 
 
 @pytest.mark.usefixtures("_at_root")
-def test_every_recipe_beside_the_default_is_valid() -> None:
+def test_every_alternative_recipe_is_valid() -> None:
     for path in (Path("studies/recipes/record.yaml"), Path("benchmarks/fast.yaml")):
         Recipe.load_overlay(path)
     assert choices.load_choices()["tanh"].network.activation == "tanh"

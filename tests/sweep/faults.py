@@ -129,7 +129,7 @@ def faults_in(folder: Path) -> list[str]:
     """Return the faults in the trials of a sweep: a lost or duplicate trial, a wrong state, reason or figure."""
     space = Space.load(folder / "small.yaml", DIGITS)
     trials = Study(folder / "kept/journal.log", space).trials
-    found = [] if [trial.point for trial in trials] == space.points else ["the trials are not those of the grid"]
+    found = [] if [trial.point for trial in trials] == space.points else ["the trials differ from the grid"]
     return found + [f"{trial}: {fault}" for trial in trials if (fault := _fault_of(space, trial))]
 
 

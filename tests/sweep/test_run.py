@@ -68,7 +68,7 @@ def test_a_sweep_writes_all_trials_the_best_one_and_a_picture(project: Project) 
     assert {name: (folder / name).read_bytes() for name in files} == files
 
 
-def test_it_listens_on_loopback_only_and_answers_no_http(project: Project) -> None:
+def test_a_sweep_listens_only_on_loopback_and_does_not_answer_http(project: Project) -> None:
     write_space(project.root, space={"eta": [0.1], "alpha": [number / 1000 for number in range(900)]})
     sweep = project.start("--workers", "1")
     wait_for(lambda: count_ended(project.root) >= 1, sweep)
