@@ -159,7 +159,7 @@ def paper_table(file: Path) -> str:
 
 
 def nonsense_table(file: Path) -> str:
-    """Return the table of what looks like no training image."""
+    """Return the table of the images that look like no training image."""
     lines = ["| kind | images | flagged |", "|---|---|---|"]
     lines += [
         f"| {row['kind']} | {int(row['images']):,} | {float(row['flagged']):.1%} |"

@@ -1,6 +1,6 @@
-"""Files of named arrays with a description, sealed by a digest, in safetensors, which cannot carry code.
+"""Files of named arrays with a description and a digest, in the format safetensors, which cannot contain code.
 
-The digest covers all that a file holds, so that a single flipped bit is found.
+The digest covers the whole content, so that it reveals a single flipped bit.
 """
 
 import hashlib
@@ -21,28 +21,28 @@ Tensors: TypeAlias = dict[str, NDArray[Any]]
 
 
 class ModelFileError(MnistError):
-    """A file that does not hold what it should in a form that this version knows."""
+    """A file is damaged, or has a format that this version does not know."""
 
 
 def encode_sealed(tensors: Tensors, description: dict[str, Any]) -> bytes:
     """Return a file of arrays and their description (any JSON object), with a format number and a digest of it all."""
     sealed = description | {"format": _FORMAT}
     sealed["sha256"] = _digest(tensors, sealed)
-    # One entry only: safetensors does not promise to keep the order of several, nor so the bytes of the file.
+    # A single entry: safetensors does not promise to keep the order of several, which would change the file's bytes.
     return encode(tensors, {_METADATA: json.dumps(sealed, sort_keys=True)})
 
 
 def decode_sealed(data: bytes) -> tuple[dict[str, Any], Tensors]:
-    """Return what `encode_sealed` made a file of: the description, the arrays.
+    """Return the description and the arrays of a file that `encode_sealed` made.
 
-    Raises ModelFileError where the file is damaged or has an unknown format.
+    Raises ModelFileError if the file is damaged or has an unknown format.
     """
     try:
         tensors = decode(data)
-        # safetensors decodes the arrays only. A file begins with the length of a header in JSON, and that header.
+        # safetensors decodes only the arrays. A file begins with the length of its JSON header and the header itself.
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         description = json.loads(header.get("__metadata__", {}).get(_METADATA, "null"))
-    # KeyError: a type of number that NumPy does not have.
+    # KeyError: the file has a type of number that NumPy does not have.
     except (SafetensorError, TypeError, ValueError, KeyError, RecursionError) as error:
         raise ModelFileError(f"it is not readable: {error}") from error
     if not isinstance(description, dict):

@@ -1,4 +1,4 @@
-// The charts of the page, drawn by Vega-Lite; colours come from the style sheet, so that they follow light and dark.
+// Draws the charts of the page with Vega-Lite. The colours come from the style sheet, so that they follow light and dark.
 "use strict";
 
 const CHART_STYLE = {
@@ -54,7 +54,7 @@ function curves(history, figure, format) {
   };
 }
 
-// For each bin of confidence a dot, before and after the temperature; the diagonal is where both agree.
+// A dot for each bin of confidence, before and after the temperature; on the diagonal, confidence and accuracy agree.
 function reliability(bins) {
   const values = bins.map((bin) => ({ ...bin, set: bin.calibrated ? "after the temperature" : "before" }));
   const scale = { domain: [0, 1] };
@@ -94,7 +94,7 @@ function reliability(bins) {
 }
 
 function drawChart(element, specification) {
-  // `ast`: expressions are interpreted; the page forbids code that is made from text.
+  // `ast`: Vega interprets expressions, because the page forbids code that is made from text.
   return vegaEmbed(element, specification, {
     mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false,
     tooltip: { disableDefaultStyle: true, theme: "page" },

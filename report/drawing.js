@@ -128,7 +128,8 @@ function corner(centre, length) {
   return Math.min(Math.max(Math.floor(CENTRE - centre + 0.5), 0), SIDE - length);
 }
 
-// mnist/reading/pieces.py: the ink of each digit in a row, left to right, each as long as `ink`; none without ink.
+// As in mnist/reading/pieces.py: the ink of each digit in a row, left to right, in arrays as long as `ink`; none if the
+// sheet has no ink.
 const SHARED = 0.5;
 const LOW = 0.7;
 const NEAR = 0.4;
@@ -145,7 +146,7 @@ function splitDigits(ink, height, width) {
     return own;
   });
 
-  // Copy a pixel and the soft edge of the stroke around it.
+  // Copy a pixel, and the soft edge of the stroke around it.
   function spread(own, place) {
     own[place] = ink[place];
     const y = Math.floor(place / width), x = place % width;

@@ -7,10 +7,9 @@ const PEN = 16; // in pixels of the sheet, which is 280 wide: after scaling, str
 // number of the test image; and the class to compare with, if it is known.
 const EMPTY = { strokes: [], image: null, example: null, rival: null };
 
-// Calls `changed(finished)` after each change; `finished` is false while a stroke is being drawn. The pad returned has
-// `drawing`, what is on the sheet; `put`, which replaces it and can be undone; `pixels`, the network's input or null; `parts`,
-// the same of each digit where a drawing has several in a row;
-// and `redraw`.
+// Calls `changed(finished)` after each change; `finished` is false while the user draws a stroke. Returns a pad with
+// `drawing`, the content of the sheet; `put`, which replaces it and can be undone; `pixels`, the network's input or null;
+// `parts`, the inputs for several digits in a row; and `redraw`.
 function setUpPad(sheet, changed) {
   const context = sheet.getContext("2d", { willReadFrequently: true });
   const history = [EMPTY];
@@ -38,7 +37,7 @@ function setUpPad(sheet, changed) {
     },
   };
 
-  // 0 paper to 1 ink: how opaque it is.
+  // Return the opacity of each pixel: 0 paper to 1 ink.
   function inkOnSheet() {
     const { data } = context.getImageData(0, 0, sheet.width, sheet.height);
     return Float64Array.from({ length: sheet.width * sheet.height }, (_, index) => data[4 * index + 3] / 255);

@@ -48,9 +48,9 @@ class Results:
 
     model: Model
     scores: dict[str, Any]  # metrics/scores.json
-    history: list[dict[str, float]]  # a row an epoch, by the names of `mnist.nn.training.Epoch`
-    reliability: list[dict[str, float]]  # a row a bin, by the names of `mnist.calibration.Bin`
-    predictions: list[dict[str, str]]  # a row a test image: the names of its "actual" and its "predicted" class
+    history: list[dict[str, float]]  # a row for each epoch, with the names of `mnist.nn.training.Epoch`
+    reliability: list[dict[str, float]]  # a row for each bin, with the names of `mnist.calibration.Bin`
+    predictions: list[dict[str, str]]  # a row for each test image: the names of its "actual" and its "predicted" class
     examples: NDArray[np.void]  # test images to show, of type EXAMPLE
     prototypes: Dataset  # training images to compare a digit with
     training_digits: ByteArray | None  # (60, 784), ten versions of each of six; None if training does not deform images
@@ -246,13 +246,13 @@ def _collect_data(results: Results) -> dict[str, Any]:
 
 
 def encode_network(model: Model) -> dict[str, Any]:
-    """Return a model for network.js, which computes for a single image what `Model` does."""
+    """Return a model for network.js, which computes the same as `Model`, for a single image."""
     offset, scale = float(model.normalisation.offset), float(model.normalisation.scale)
     return _encode_layers(model.network, offset, scale) | {"temperature": model.temperature}
 
 
 def encode_novelty(novelty: Novelty) -> dict[str, Any]:
-    """Return a score for novelty.js, which computes for a single image what `Novelty` does."""
+    """Return a score for novelty.js, which computes the same as `Novelty`, for a single image."""
     arrays = {name: _encode(getattr(novelty, name), "<f4") for name in ("means", "axes", "rest")}
     network = _encode_layers(novelty.network, novelty.offset, novelty.scale)
     return arrays | {"network": network, "mixture": novelty.mixture}

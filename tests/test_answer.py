@@ -44,7 +44,7 @@ def test_classes_may_be_words() -> None:
     assert describe(things, CLOTHES) == "there are two things here: an ankle boot (97.0%) and a bag (96.0%)"
 
 
-def test_digits_in_a_row_are_read_each_from_left_to_right() -> None:
+def test_each_digit_in_a_row_is_read_from_left_to_right() -> None:
     two = [digit(4, 0.98), digit(2, 0.99)]
     assert describe(two, DIGITS) == "42: a 4 (98.0%) and a 2 (99.0%)"
     assert describe([*two, digit(0, 0.6)], DIGITS) == "420: a 4 (98.0%), a 2 (99.0%) and a 0 (60%)"

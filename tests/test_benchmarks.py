@@ -1,5 +1,5 @@
-"""The benchmarks: another library that gets the same work does the same training, a peer's fault ends no race, and
-paper costs no accuracy.
+"""The benchmarks: another library with the same work computes the same training, its error does not end a race, and
+the reader copes with paper.
 """
 
 import math

@@ -103,7 +103,7 @@ def picture(path: Path, *strokes: Stroke) -> Path:
     return path
 
 
-def test_what_is_no_digit_is_called_so_and_digits_in_a_row_are_read_each(mnist: Mnist, tmp_path: Path) -> None:
+def test_a_letter_is_not_called_a_digit_and_each_digit_in_a_row_is_read(mnist: Mnist, tmp_path: Path) -> None:
     letter = picture(tmp_path / "m.png", [(0.2, 0.8), (0.25, 0.2), (0.5, 0.6), (0.75, 0.2), (0.8, 0.8)])
     four, two = (
         [[(left + 0.35 * x, 0.25 + 0.5 * y) for x, y in stroke] for stroke in HANDS[digit][0]]

@@ -1,4 +1,4 @@
-"""The score of novelty: what it is fitted to, what it finds, and odd data sets."""
+"""The score of novelty: its threshold, the images that it flags, and unusual data sets."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def test_one_in_a_hundred_of_the_held_out_images_is_above_1_and_their_mean_is_0(
     assert np.mean(scores > 1) == pytest.approx(0.01, abs=0.005)
 
 
-def test_drawings_and_images_turned_on_their_side_are_found(novelty: Novelty) -> None:
+def test_drawings_and_images_on_their_side_are_flagged(novelty: Novelty) -> None:
     turned = DIGITS.images.reshape(-1, 28, 28).swapaxes(1, 2).reshape(-1, 784)
     for images in (turned, draw_outliers(200, np.random.default_rng(1)), np.full((1, 784), 255, np.uint8)):
         assert np.mean(novelty(images) > 1) > 0.9
@@ -36,7 +36,7 @@ def test_the_same_seed_gives_the_same_score(novelty: Novelty) -> None:
     np.testing.assert_array_equal(again(HELD_OUT.images), novelty(HELD_OUT.images))
 
 
-def test_the_distance_is_that_of_a_gaussian_whose_other_axes_share_a_variance(novelty: Novelty) -> None:
+def test_the_distance_equals_that_in_a_gaussian_whose_other_axes_share_a_variance(novelty: Novelty) -> None:
     features = edges(HELD_OUT.images[:5])
     expected = np.full((5, 10), np.inf)
     for number in range(10):
@@ -63,7 +63,7 @@ def test_the_score_adds_the_two_measures() -> None:
     ],
     ids=["all the same", "classes without images"],
 )
-def test_odd_data_sets_get_a_finite_score(dataset: Dataset) -> None:
+def test_unusual_data_sets_get_a_finite_score(dataset: Dataset) -> None:
     novelty = fit_novelty(dataset, dataset.images, np.random.default_rng(0))
     assert np.isfinite(novelty(np.concatenate([dataset.images, HELD_OUT.images]))).all()
     assert novelty.axes.shape == (len(dataset.class_names), axes_for(len(dataset.class_names)), FEATURES)

@@ -56,7 +56,7 @@ def test_without_ink_there_is_no_digit() -> None:
     assert split_digits(np.zeros((0, 3))) == []
 
 
-def test_pieces_are_what_a_pen_can_reach_without_lifting() -> None:
+def test_a_piece_is_all_ink_that_a_pen_can_reach_without_lifting() -> None:
     rng = np.random.default_rng(0)
     for shape, share in itertools.product([(1, 1), (1, 30), (25, 30)], (0.1, 0.3, 0.5, 1.0)):
         mask = rng.random(shape) < share

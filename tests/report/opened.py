@@ -77,7 +77,7 @@ class Opened:
         self.page.evaluate("new Promise(requestAnimationFrame)")
 
     def draw_at_once(self, sheet: Written) -> Answer:
-        """Draw without a mouse, which takes a frame for each point: the page makes the same events itself."""
+        """Draw with events that the page makes itself: a mouse would need a frame for each point."""
         verdict, probabilities, picture = self.page.evaluate(
             """(strokes) => {
                 document.getElementById("clear").click();

@@ -151,11 +151,11 @@ def test_the_headline_is_the_test_accuracy(results: Results) -> None:
     assert f"and misread {mistakes} of them: one in {1000 / mistakes:.0f}." in text
 
 
-def test_the_calibration_is_in_words(results: Results) -> None:
+def test_the_page_describes_the_calibration(results: Results) -> None:
     text = words(page_of(results))
     assert "A temperature of 1.250, fitted to validation images, corrects the probabilities" in text
-    assert "is 3.45 points before it and 1.23 points after it." in text
-    assert "It says so of 1.07% of the test digits, wrongly." in text
+    assert "is 3.45 points before and 1.23 points after the correction." in text
+    assert "It wrongly says this about 1.07% of the test digits." in text
 
 
 def test_the_interval_is_wilsons(results: Results) -> None:
