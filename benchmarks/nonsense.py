@@ -35,8 +35,8 @@ SHEET = 280
 FONTS = Path("/usr/share/fonts")
 _FONT_SIZE = 200
 TIMES = 20
-# Letters that people write as they write a digit: 0, 1, 2, 5, 6, 8, 9.
-DIGITS_TOO = set("BDGIJOQSZbgijloqsyz")
+# Letters and shapes that people also write for a digit: 0, 1, 2, 5, 6, 7, 8, 9.
+DIGITS_TOO = {*"BDGIJOQSZbgijloqsyz", "diamond", "house", "lightning", "question mark", "tree"}
 
 
 def arc(x: float, y: float, width: float, height: float, start: float, end: float) -> Stroke:  # noqa: PLR0913, PLR0917
@@ -228,8 +228,9 @@ def make_all(digits: ByteArray, rng: np.random.Generator) -> dict[str, list[Byte
         kinds.setdefault(_kind("letters of fonts", text), []).append(letter(text, font))
     for text, strokes in LETTERS.items():
         kinds.setdefault(_kind("drawn letters", text), []).extend(draw(strokes, rng) for _ in range(TIMES))
-    for kind, table in (("shapes", SHAPES), ("faces", FACES)):
-        kinds[kind] = [draw(strokes, rng) for strokes in table.values() for _ in range(TIMES)]
+    for text, strokes in SHAPES.items():
+        kinds.setdefault(_kind("shapes", text), []).extend(draw(strokes, rng) for _ in range(TIMES))
+    kinds["faces"] = [draw(strokes, rng) for strokes in FACES.values() for _ in range(TIMES)]
     kinds["scribbles"] = [make(rng) for make in (scribble, scribble, zigzag) for _ in range(5 * TIMES)]
     kinds["two or three digits"] = [several(rng, digits) for _ in range(15 * TIMES)]
     kinds["filled sheets"] = [filled(rng) for _ in range(10 * TIMES)]

@@ -33,14 +33,18 @@ from mnist.nn.training import Training
 FLAGGED = 0.01
 """The part of the images of the data set itself that is taken for something else: the threshold follows from it."""
 
-HIDDEN = 128
+HIDDEN = 256
 # Axes of all Gaussians together, which bounds the size of a model file, however many classes there are.
 _AXES = 130
 
 # How much the two measures count, each in standard deviations.
 _WEIGHTS = np.array([1, 0.75])
 
-_EPOCHS, _LEAST_STEPS, _BATCH = 10, 300, 200
+# More images flag hardly more, and take longer.
+_MOST_IMAGES, _MOST_HELD_OUT = 20_000, 5_000
+# Drawings and mixtures for each of these images.
+_DRAWINGS, _MIXTURES = 4, 0.4
+_EPOCHS, _LEAST_STEPS, _BATCH = 12, 300, 200
 # Images of all classes that a class borrows.
 _BORROWED = 100
 # Keeps what is divided by from being 0 where all images are the same.
@@ -110,11 +114,12 @@ def novelty_network(classes: int) -> Network:
 
 def fit_novelty(training: Dataset, held_out: ByteArray, rng: np.random.Generator) -> Novelty:
     """Return the score for images unlike those of `training`; `held_out` images (images, 784) set its threshold."""
+    training = training[rng.permutation(len(training))[:_MOST_IMAGES]]
     features = edges(training.images, "float32")
     offset, scale = float(features.mean()), float(1 / max(features.std(), _TINY))
     network = _train(training, features, offset, scale, rng)
     fitted = Novelty(network, offset, scale, *_fit_classes(training, features), (1.0, 1.0, 0.0))
-    measures = fitted.measure(edges(held_out))
+    measures = fitted.measure(edges(held_out[:_MOST_HELD_OUT]))
     centre = measures.mean(axis=1)
     factors = _WEIGHTS / np.maximum(measures.std(axis=1), _TINY)
     factors /= max(float(np.quantile(factors @ (measures - centre[:, np.newaxis]), 1 - FLAGGED)), _TINY)
@@ -146,8 +151,8 @@ def _fit_classes(training: Dataset, features: FloatArray) -> tuple[FloatArray, F
 def _train(training: Dataset, features: FloatArray, offset: float, scale: float, rng: np.random.Generator) -> Network:
     """Return a network that knows the images of each class from outliers."""
     images = training.images
-    drawings = draw_outliers(len(images) * 4 // 5, rng)
-    mixtures = mix_outliers(images[rng.permutation(len(images))[: len(images) * 2 // 5]], rng)
+    drawings = draw_outliers(_DRAWINGS * len(images), rng)
+    mixtures = mix_outliers(images[: int(_MIXTURES * len(images))], rng)
     made = [deform(images, _KNOWN, rng), deform(mixtures, _KNOWN, rng), deform(drawings, _OTHERS, rng)]
     inputs = np.concatenate([features, *(edges(some, "float32") for some in made)])
     inputs -= np.float32(offset)

@@ -118,7 +118,7 @@ def _describe_results(results: Results) -> dict[str, Any]:
         "mistakes": int(mistakes.sum()),
         "accuracy": test["accuracy"],
         "temperature": model.temperature,
-        **{name: test[name] for name in ("calibration_error", "calibration_error_before", "looks_unknown")},
+        **{name: test[name] for name in ("ece", "ece_before", "unknown")},
         "interval": _interval(test["accuracy"], len(results.predictions)),
         "confusion": np.stack([confusion, _levels(mistakes)], axis=-1).tolist(),
         "classes": list(

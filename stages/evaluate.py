@@ -54,9 +54,9 @@ def evaluate(recipe: Recipe, workspace: Workspace) -> None:
         for calibrated, temperature in ((False, 1.0), (True, model.temperature))
     }
     metrics["test"] |= {
-        "calibration_error": calibration_error(bins[True]),
-        "calibration_error_before": calibration_error(bins[False]),
-        "looks_unknown": flagged,
+        "ece": calibration_error(bins[True]),
+        "ece_before": calibration_error(bins[False]),
+        "unknown": flagged,
     }
     metrics["test"] |= {"classes": names, "precision": precision.tolist(), "recall": recall.tolist()}
     pairs = [(names[actual], names[predicted]) for actual, predicted in zip(test.labels, predictions, strict=True)]

@@ -125,6 +125,7 @@ def check_command(words: list[str], targets: list[str]) -> None:
             known = {
                 ".",
                 "git",
+                "grep",
                 "pip",
                 "python3",
                 "cd",

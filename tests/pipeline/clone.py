@@ -14,7 +14,8 @@ from mnist.checked import merge
 from tests.forked import run_module
 from tests.helpers import ROOT, VALUES
 
-FEW_EPOCHS = {"epochs": 2, "batch_size": 100, "data": {"validation": 5000}, "network": {"hidden": [100, 100]}}
+# A sixth of the images trains the network and the score of novelty in seconds.
+FEW_EPOCHS = {"epochs": 2, "batch_size": 50, "data": {"validation": 50_000}, "network": {"hidden": [100, 100]}}
 
 
 class Clone:
@@ -66,7 +67,7 @@ class Clone:
         return done.stdout + done.stderr
 
     def copy_project(self) -> None:
-        """Fill the repository with this tree, with few epochs in params.yaml."""
+        """Fill the repository with this tree, with few epochs and images in params.yaml."""
         listed = subprocess.run(
             ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
             cwd=ROOT,

@@ -34,7 +34,7 @@ from tests.helpers import ROOT, random_digits, recipe, some_novelty
 CHARTS = "window.vegaEmbed = () => {}; // '</script>'"
 RECIPE = recipe(deformation={"rotation": 15})
 DIGITS = random_digits(1000)
-CALIBRATION = {"calibration_error": 0.0123, "calibration_error_before": 0.0345, "looks_unknown": 0.0107}
+CALIBRATION = {"ece": 0.0123, "ece_before": 0.0345, "unknown": 0.0107}
 BINS = [Bin(0, 0.3, 0.2, 700), Bin(0, 0.5, 0.25, 300), Bin(1, 0.2, 0.2, 1000)]
 UNIT = Normalisation(np.array(0.0), np.array(1 / 255))
 
