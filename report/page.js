@@ -2,7 +2,7 @@
 "use strict";
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const IMAGES = bytes(DATA.examples.images);
+let images; // of the examples, once they are decompressed
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 
 const element = (id) => document.getElementById(id);
@@ -10,7 +10,7 @@ const NAMES = DATA.names; // of the classes
 const withArticle = (digit) => article(NAMES[digit]);
 const examplesOf = (actual, predicted) => DATA.examples.actual.flatMap((value, index) =>
   value === actual && DATA.examples.predicted[index] === predicted ? [index] : []);
-const exampleImage = (index) => IMAGES.subarray(index * SIDE * SIDE, (index + 1) * SIDE * SIDE);
+const exampleImage = (index) => images.subarray(index * SIDE * SIDE, (index + 1) * SIDE * SIDE);
 
 function make(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
@@ -241,6 +241,7 @@ function showCell(button, open) {
 
 async function setUpDigits() {
   const { network, novelty, prototypes } = DATA;
+  images = await decompress(DATA.examples.images);
   const open = network
     && setUpDrawing(new Network(network), new Novelty(novelty), { ...prototypes, images: await decompress(prototypes.images) });
   element("confusion").addEventListener("click", (event) => {

@@ -227,11 +227,11 @@ def _collect_data(results: Results) -> dict[str, Any]:
         "network": encode_network(results.model) if network.theta.size <= _MOST_WEIGHTS else None,
         "novelty": encode_novelty(results.model.novelty),
         "examples": {
-            "images": _encode(examples["image"], "u1"),
+            "images": _compress(examples["image"]),
             **{name: examples[name].tolist() for name in examples.dtype.names or () if name != "image"},
         },
         "prototypes": {
-            "images": _base64(zlib.compress(results.prototypes.images.tobytes(), 9)),
+            "images": _compress(results.prototypes.images),
             "labels": results.prototypes.labels.tolist(),
         },
         "mistakes": worst_mistakes(examples, _SHOWN_MISTAKES)["number"].tolist(),
@@ -272,6 +272,11 @@ def _encode_layers(network: Network, offset: float, scale: float) -> dict[str, A
 
 def _encode(values: NDArray[Any], dtype: str) -> str:
     return _base64(np.ascontiguousarray(values, dtype).tobytes())
+
+
+def _compress(images: ByteArray) -> str:
+    """Return images for `decompress` in network.js."""
+    return _base64(zlib.compress(np.ascontiguousarray(images).tobytes(), 9))
 
 
 def _base64(data: bytes) -> str:
