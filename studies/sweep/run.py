@@ -149,11 +149,8 @@ def main() -> None:
     settings = space.settings.model_dump_json(exclude={"trials"})
     name = hashlib.sha256(f"{settings} {fingerprint(space.recipe, [*code, *files])}".encode()).hexdigest()[:16]
     folder = Path(".studies/sweep") / arguments.space.stem
-    connect = (
-        partial(reach_scheduler, address)
-        if address
-        else partial(start_workers, arguments.workers, folder / name / "workers.log")
-    )
+    workers = partial(start_workers, arguments.workers, folder / name / "workers.log")
+    connect = partial(reach_scheduler, address) if address else workers
     try:
         study = Sweep(space, folder / name).run(connect)
     except filelock.Timeout:
