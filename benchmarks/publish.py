@@ -27,6 +27,7 @@ from report.charts import draw_chart
 from studies.hands import Reading
 from studies.results import Run, load_results, markdown, summarize
 
+RECIPES = (".", "studies/recipes", "benchmarks")
 PAGES = ("README.md", "docs/*.md", "benchmarks/README.md")
 TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -37,10 +38,14 @@ def fill_tables(page: str) -> str:
 
 
 def make_table(file: Path) -> str:
-    """Return the table of params.yaml, or of a CSV file, below a line that names the machine if a JSON file does."""
+    """Return the table of params.yaml, of a folder of studies, or of a CSV file.
+
+    The table of a CSV file stands below a line that names the machine, if a JSON file beside it does.
+    """
     if file == PARAMS:
         return parameter_table()
-    header = tuple(file.read_text(encoding="utf-8").partition("\n")[0].split(","))
+    if file.is_dir():
+        return recipes_table(file)
     makers: dict[tuple[str, ...], Callable[[Path], str]] = {
         Row._fields: race_table,
         Passed._fields: accuracy_table,
@@ -50,7 +55,7 @@ def make_table(file: Path) -> str:
         Run._fields: run_table,
         Reading._fields: hands_table,
     }
-    table = makers.get(header, plain_table)(file)
+    table = makers.get(_header(file), plain_table)(file)
     if not file.with_suffix(".json").exists():
         return table
     evidence = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
@@ -61,6 +66,27 @@ def plain_table(file: Path) -> str:
     """Return the lines of a CSV file as a table, without changes."""
     header, *rows = csv.reader(file.read_text(encoding="utf-8").splitlines())
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows))
+
+
+def recipes_table(folder: Path) -> str:
+    """Return the table of all studies of a single recipe on the test images, the most accurate recipe first."""
+    studies = [load_results(file.stem) for file in folder.glob("*.csv") if _header(file) == Run._fields]
+    summaries = [summary for runs in studies for summary in summarize(runs) if summary.seeds == len(runs)]
+    lines = [
+        "| recipe | test accuracy, mean ± deviation | seeds | training time | command |",
+        "|---|---|---|---|---|",
+    ]
+    for summary in sorted(summaries, key=lambda summary: -summary.mean):
+        name = "default" if summary.recipe == PARAMS.stem else summary.recipe
+        path = next(filter(Path.exists, (Path(place, f"{summary.recipe}.yaml") for place in RECIPES)))
+        accuracy = f"{summary.mean:.2f}% ± {summary.deviation:.2f}"
+        command = f"`python -m studies.seeds {path} --seeds {summary.seeds}`"
+        lines.append(f"| [{name}]({path}) | {accuracy} | {summary.seeds} | {summary.seconds:.0f} s | {command} |")
+    return "\n".join(lines)
+
+
+def _header(file: Path) -> tuple[str, ...]:
+    return tuple(file.read_text(encoding="utf-8").partition("\n")[0].split(","))
 
 
 def parameter_table() -> str:
