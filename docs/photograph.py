@@ -14,14 +14,13 @@ from tests.report.opened import CHROMIUM, Opened, hand
 
 
 def main() -> None:
-    """Write the picture of the page from its top to the end of the section in which one draws."""
+    """Write the picture of the section in which one draws."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = browser.new_context(viewport={"width": 900, "height": 900}, device_scale_factor=1.3)
+        context = browser.new_context(viewport={"width": 1060, "height": 900}, device_scale_factor=1.3)
         opened = Opened(context, Path("reports/index.html").resolve())
         opened.draw(hand(3)[3])
-        height = opened.page.evaluate("document.getElementById('draw').getBoundingClientRect().bottom + scrollY")
-        picture = opened.page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": 900, "height": height})
+        picture = opened.page.locator("#draw").screenshot()
     # Few colours make a small file.
     small = io.BytesIO()
     Image.open(io.BytesIO(picture)).convert("RGB").quantize(256).save(small, "PNG", optimize=True)

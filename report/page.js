@@ -104,7 +104,7 @@ function setUpDrawing(network, novelty, prototypes) {
     bars.forEach(({ bar, value, button }, digit) => {
       const probability = whole.probabilities[digit];
       bar.style.width = `${100 * probability}%`;
-      value.textContent = image === null ? "" : `${(100 * probability).toFixed(1)}%`;
+      value.textContent = image === null ? "" : `${(100 * Math.min(probability, MOST)).toFixed(1)}%`;
       button.classList.toggle("best", digit === best);
       button.setAttribute("aria-pressed", String(digit === rival));
       button.disabled = image === null;
