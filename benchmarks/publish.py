@@ -71,7 +71,7 @@ def plain_table(file: Path) -> str:
 def recipes_table(folder: Path) -> str:
     """Return the table of all studies of a single recipe on the test images, the most accurate recipe first."""
     studies = [load_results(file.stem) for file in folder.glob("*.csv") if _header(file) == Run._fields]
-    summaries = [summary for runs in studies for summary in summarize(runs) if summary.seeds == len(runs)]
+    summaries = [summary for runs in studies if len({run.recipe for run in runs}) == 1 for summary in summarize(runs)]
     lines = [
         "| recipe | test accuracy, mean ± deviation | seeds | training time | command |",
         "|---|---|---|---|---|",
