@@ -10,7 +10,7 @@ import math
 import re
 import statistics
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -166,32 +166,40 @@ def accuracy_table(file: Path) -> str:
 
 def busy_table(file: Path) -> str:
     """Return the table of processes beside other programs."""
-    lines = ["| processes | programs beside them | an epoch, s | ratio to one process |", "|---|---|---|---|"]
-    lines += [
-        f"| {row['processes']} | {row['programs']} | {float(row['seconds']):.3f} | {float(row['ratio']):.2f} |"
-        for row in load_csv(file, Company._fields)
-    ]
-    return "\n".join(lines)
+    return _table(
+        "processes | programs beside them | an epoch, s | ratio to one process",
+        (
+            f"{row['processes']} | {row['programs']} | {float(row['seconds']):.3f} | {float(row['ratio']):.2f}"
+            for row in load_csv(file, Company._fields)
+        ),
+    )
 
 
 def paper_table(file: Path) -> str:
     """Return the table of the kinds of paper."""
-    lines = ["| kind | paper | digits | accuracy |", "|---|---|---|---|"]
-    lines += [
-        f"| {row['number']} | {row['kind']} | {int(row['digits']):,} | {float(row['accuracy']):.2%} |"
-        for row in load_csv(file, Read._fields)
-    ]
-    return "\n".join(lines)
+    return _table(
+        "kind | paper | digits | accuracy",
+        (
+            f"{row['number']} | {row['kind']} | {int(row['digits']):,} | {float(row['accuracy']):.2%}"
+            for row in load_csv(file, Read._fields)
+        ),
+    )
 
 
 def nonsense_table(file: Path) -> str:
     """Return the table of the images that look like no training image."""
-    lines = ["| kind | images | flagged |", "|---|---|---|"]
-    lines += [
-        f"| {row['kind']} | {int(row['images']):,} | {float(row['flagged']):.1%} |"
-        for row in load_csv(file, Flagged._fields)
-    ]
-    return "\n".join(lines)
+    return _table(
+        "kind | images | flagged",
+        (
+            f"{row['kind']} | {int(row['images']):,} | {float(row['flagged']):.1%}"
+            for row in load_csv(file, Flagged._fields)
+        ),
+    )
+
+
+def _table(header: str, rows: Iterable[str]) -> str:
+    """Return a table; `header` and each of `rows` are cells with | between them."""
+    return "\n".join((f"| {header} |", "|---" * (header.count("|") + 1) + "|", *(f"| {row} |" for row in rows)))
 
 
 def _by_mark(file: Path) -> dict[tuple[str, str, str], list[dict[str, str]]]:

@@ -46,7 +46,6 @@ def evaluate(recipe: Recipe, workspace: Workspace) -> None:
     metrics: dict[str, dict[str, Any]] = {
         name: {"loss": score.loss, "accuracy": score.accuracy} for name, score in scores.items()
     }
-    # Lists, a figure for each class: DVC leaves them out of its tables, where twenty more columns would hide the rest.
     bins = {
         calibrated: reliability(
             probabilities(z, temperature).max(axis=1), predictions == test.labels, calibrated=calibrated
@@ -58,6 +57,7 @@ def evaluate(recipe: Recipe, workspace: Workspace) -> None:
         "ece_before": calibration_error(bins[False]),
         "unknown": flagged,
     }
+    # Lists, a figure for each class: DVC leaves them out of its tables, where twenty more columns would hide the rest.
     metrics["test"] |= {"classes": names, "precision": precision.tolist(), "recall": recall.tolist()}
     pairs = [(names[actual], names[predicted]) for actual, predicted in zip(test.labels, predictions, strict=True)]
     save(
