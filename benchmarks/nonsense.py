@@ -34,7 +34,7 @@ Stroke: TypeAlias = list[tuple[float, float]]
 SHEET = 280
 FONTS = Path("/usr/share/fonts")
 _FONT_SIZE = 200
-TIMES = 20
+TIMES = 50
 # Letters and shapes that people also write for a digit: 0, 1, 2, 5, 6, 7, 8, 9.
 DIGITS_TOO = {*"BDGIJOQSZbgijloqsyz", "diamond", "house", "lightning", "question mark", "tree"}
 
@@ -171,7 +171,16 @@ def ink(strokes: list[Stroke], pen: float) -> FloatArray:
     return np.asarray(picture.reduce(2), np.float64) / 255
 
 
-def scribble(rng: np.random.Generator) -> ByteArray:
+def knot(rng: np.random.Generator) -> ByteArray:
+    """Return a closed line that crosses itself many times: three waves across and three down."""
+    along = np.linspace(0, 2 * math.pi, 200)[:, np.newaxis, np.newaxis]
+    waves, phases = rng.integers(2, 7, (3, 2)), rng.uniform(0, 2 * math.pi, (3, 2))
+    points = np.sin(waves * along + phases).sum(axis=1)
+    points = (points - points.min(axis=0)) / np.ptp(points, axis=0)
+    return draw([[(x, y) for x, y in points.tolist()]], rng)
+
+
+def wander(rng: np.random.Generator) -> ByteArray:
     """Return a wild line: a walk whose direction changes at random."""
     count, angle = rng.integers(40, 160), rng.uniform(0, 2 * math.pi)
     bend = np.cumsum(rng.normal(0, rng.uniform(0.1, 0.5), count)) * 0.3 + rng.normal(0, 0.5, count)
@@ -182,11 +191,10 @@ def scribble(rng: np.random.Generator) -> ByteArray:
     return place_digit(ink([list(zip(x.tolist(), y.tolist(), strict=True))], rng.uniform(10, 20)))
 
 
-def zigzag(rng: np.random.Generator) -> ByteArray:
+def zigzag(rng: np.random.Generator, strokes: int) -> ByteArray:
     """Return a line to and fro across the sheet, as people cross something out."""
-    turns = rng.integers(5, 12)
-    x = np.where(np.arange(turns) % 2, 0.9, 0.1) + rng.normal(0, 0.08, turns)
-    y = np.linspace(0, 1, turns) + rng.normal(0, 0.04, turns)
+    x = np.where(np.arange(strokes + 1) % 2, 0.9, 0.1) + rng.normal(0, 0.08, strokes + 1)
+    y = np.linspace(0, 1, strokes + 1) + rng.normal(0, 0.04, strokes + 1)
     return draw([list(zip(x.tolist(), y.tolist(), strict=True))], rng)
 
 
@@ -231,7 +239,10 @@ def make_all(digits: ByteArray, rng: np.random.Generator) -> dict[str, list[Byte
     for text, strokes in SHAPES.items():
         kinds.setdefault(_kind("shapes", text), []).extend(draw(strokes, rng) for _ in range(TIMES))
     kinds["faces"] = [draw(strokes, rng) for strokes in FACES.values() for _ in range(TIMES)]
-    kinds["scribbles"] = [make(rng) for make in (scribble, scribble, zigzag) for _ in range(5 * TIMES)]
+    kinds["scribbles"] = [make(rng) for make in (knot, wander) for _ in range(5 * TIMES)]
+    kinds["scribbles"] += [zigzag(rng, int(rng.integers(5, 11))) for _ in range(5 * TIMES)]
+    # A zigzag of four strokes is a 3 with corners.
+    kinds["scribbles that are digits too"] = [zigzag(rng, 4) for _ in range(5 * TIMES)]
     kinds["two or three digits"] = [several(rng, digits) for _ in range(15 * TIMES)]
     kinds["filled sheets"] = [filled(rng) for _ in range(10 * TIMES)]
     return kinds
@@ -259,7 +270,9 @@ def main() -> None:
         kinds = make_all(prepared.validation.images, np.random.default_rng(seed))
         images = {kind: np.stack(some).reshape(-1, PIXELS) for kind, some in kinds.items()}
         images["test digits"] = read_raw(RAW / TEST_IMAGES, RAW / TEST_LABELS).images
-        rows = [Flagged(kind, len(some), float(np.mean(model.novelty(some) > KNOWN))) for kind, some in images.items()]
+        rows = [
+            Flagged(kind, len(some), float(np.mean(model.read(some).novelty > KNOWN))) for kind, some in images.items()
+        ]
         save(
             {
                 RESULTS / "nonsense.csv": encode_csv(Flagged._fields, rows),

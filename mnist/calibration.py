@@ -34,12 +34,10 @@ def probabilities(z: FloatArray, temperature: float) -> FloatArray:
 
 
 def fit_temperature(z: FloatArray, labels: NDArray[np.integer]) -> float:
-    """Return the temperature, 0.1 to 10, that minimises the mean of -log(probability of the label); 1 without images.
+    """Return the temperature, 0.1 to 10, that minimises the mean of -log(probability of the label).
 
     That mean is convex in 1 / temperature, so that its derivative, E[z] - z of the label, is halved in upon.
     """
-    if not len(labels):
-        return 1.0
     z = z.astype(np.float64)
     of_label = z[np.arange(len(labels)), labels].mean()
     low, high = 1 / _HIGHEST, 1 / _LOWEST

@@ -102,11 +102,10 @@ def _answer(model: Model, ink: FloatArray) -> tuple[dict[str, Any], ByteArray]:
     """Return what the network reads, and what it sees: an image (28, 28) for each thing, side by side."""
     parts = split_digits(ink)
     images = np.stack([place_digit(some) for some in (ink, *parts)]).reshape(len(parts) + 1, -1)
-    pairs = zip(model.probabilities(images).tolist(), model.novelty(images).tolist(), strict=True)
-    whole, *others = [Thing(*pair) for pair in pairs]
+    probabilities, novelty, outputs = (values.tolist() for values in model.read(images))
+    whole, *others = map(Thing, probabilities, novelty)
     things = choose_things(whole, others)
     first = 0 if things == [whole] else 1
-    outputs = model(images).tolist()
     readings = [
         {
             "digit": (best := int(np.argmax(thing.probabilities))),

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,24 @@ _NOVELTY = "novelty."
 
 OUTPUTS: dict[str, Output] = {**ACTIVATIONS, softmax.name: softmax}
 """The functions that can follow the last matrix product, by the names in a file."""
+
+
+class Readings(NamedTuple):
+    """What a model says of some images.
+
+    Attributes
+    ----------
+    probabilities : FloatArray, float64, shape (images, classes)
+        Of each class, calibrated.
+    novelty : FloatArray, float64, shape (images,)
+        The score of mnist/novelty.py.
+    outputs : FloatArray, shape (images, classes)
+        The network's own.
+    """
+
+    probabilities: FloatArray
+    novelty: FloatArray
+    outputs: FloatArray
 
 
 @dataclass(frozen=True)
@@ -58,9 +76,10 @@ class Model:
         """Return the outputs (images, classes) for `pixels` (images, 784), 0..255."""
         return self.network.output(pre_activation(self.network, self.normalisation, pixels))
 
-    def probabilities(self, pixels: ByteArray) -> FloatArray:
-        """Return the calibrated probability of each class (images, classes) for `pixels` (images, 784), 0..255."""
-        return probabilities(pre_activation(self.network, self.normalisation, pixels), self.temperature)
+    def read(self, pixels: ByteArray) -> Readings:
+        """Return everything the model says of `pixels` (images, 784), 0..255."""
+        z = pre_activation(self.network, self.normalisation, pixels)
+        return Readings(probabilities(z, self.temperature), self.novelty(pixels, z), self.network.output(z))
 
 
 def pre_activation(network: Network, normalisation: Normalisation, pixels: ByteArray) -> FloatArray:
@@ -85,7 +104,7 @@ def encode_model(model: Model) -> bytes:
         "class_names": list(model.class_names),
         "recipe": model.recipe,
         "temperature": model.temperature,
-        "novelty": [model.novelty.offset, model.novelty.scale, *model.novelty.mixture],
+        "novelty": [model.novelty.offset, model.novelty.scale, *model.novelty.factors.tolist(), model.novelty.constant],
     }
     return encode_sealed(_named(network) | _named_novelty(model.novelty), description)
 
@@ -118,7 +137,7 @@ def _assemble(description: dict[str, Any], tensors: Tensors) -> Model:
             "class_names": [*class_names],
             "recipe": dict(recipe),
             "temperature": float(temperature),
-            "novelty": [float(), float(), float(), float(), float()] as numbers,
+            "novelty": [float(), float(), float(), float(), float(), float()] as numbers,
         } if (
             all(type(size) is int and size > 0 for size in sizes)
             and (sizes[:1], sizes[-1:]) == ([PIXELS], [len(class_names)])
@@ -144,8 +163,8 @@ def _assemble(description: dict[str, Any], tensors: Tensors) -> Model:
     for name, part in (_named(network) | _named(new, _NOVELTY)).items():
         part[:] = tensors[name]
     means, axes, rest = (tensors[f"{_NOVELTY}{part}"] for part in ("means", "axes", "rest"))
-    inner_offset, inner_scale, unknown, distance, constant = numbers
-    novelty = Novelty(new, inner_offset, inner_scale, means, axes, rest, (unknown, distance, constant))
+    inner_offset, inner_scale, *factors, constant = numbers
+    novelty = Novelty(new, inner_offset, inner_scale, means, axes, rest, np.array(factors), constant)
     normalisation = Normalisation(np.array(offset), np.array(scale))
     return Model(network, normalisation, class_names, recipe, temperature, novelty)
 

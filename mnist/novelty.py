@@ -1,20 +1,23 @@
 """How new an image is: a score for "this looks like no training image".
 
-Two measures are added. They start from the edges of an image and not from its pixels, because letters and digits are
-made of the same ink in other directions.
+It adds three measures. The first is how little the trained network itself recognises any class: its largest `z`, as
+letters and digits excite it alike, but scribbles do not. The others start from the edges of an image, because letters
+and digits are made of the same ink in other directions.
 
-- A network that knows the training images of each class from outliers, which are made for it: one-vs-rest outputs (Shu,
-  Xu & Liu 2017, "DOC: Deep Open Classification of Text Documents"), trained with outliers (Hendrycks, Mazeika &
-  Dietterich 2019, "Deep Anomaly Detection with Outlier Exposure").
+- A second network, which separates the training images of each class from outliers that are made for it: one-vs-rest
+  outputs (Shu, Xu & Liu 2017, "DOC: Deep Open Classification of Text Documents"), trained with outliers (Hendrycks,
+  Mazeika & Dietterich 2019, "Deep Anomaly Detection with Outlier Exposure").
 - The distance to the nearest class, by a Gaussian of few dimensions for each (Moghaddam & Pentland 1997, "Probabilistic
   Visual Learning for Object Representation", equation 16).
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mnist.cores import count_cores
 from mnist.data.arrays import ByteArray
 from mnist.data.batches import one_hot
 from mnist.data.dataset import Dataset
@@ -35,16 +38,18 @@ FLAGGED = 0.01
 
 HIDDEN = 256
 # Axes of all Gaussians together, which bounds the size of a model file, however many classes there are.
-_AXES = 130
+_AXES = 300
 
-# How much the two measures count, each in standard deviations.
-_WEIGHTS = np.array([1, 0.75])
+# How much the measures count, each in standard deviations.
+_WEIGHTS = np.array([1, 1, 0.8])
 
-# More images flag hardly more, and take longer.
-_MOST_IMAGES, _MOST_HELD_OUT = 20_000, 5_000
-# Drawings and mixtures for each of these images.
-_DRAWINGS, _MIXTURES = 4, 0.4
-_EPOCHS, _LEAST_STEPS, _BATCH = 12, 300, 200
+# Twice as many images take twice as long, and flag nothing more.
+_MOST_IMAGES, _MOST_HELD_OUT = 25_000, 5_000
+# Drawings and mixtures for each of these images, which are made for so many images at a time.
+_DRAWINGS, _MIXTURES, _PART = 4, 0.4, 2_500
+_EPOCHS, _LEAST_STEPS, _BATCH = 8, 300, 200
+# Most outliers are soon recognised, and teach nothing more.
+_NEGLIGIBLE = 0.02
 # Images of all classes that a class borrows.
 _BORROWED = 100
 # Keeps what is divided by from being 0 where all images are the same.
@@ -69,8 +74,10 @@ class Novelty:
         What the squared distance to a class has less along its principal axes.
     rest : FloatArray, float32, shape (classes,)
         1 / the variance of a class along all other axes.
-    mixture : (float, float, float)
-        The factors of the two measures and what is added to their sum.
+    factors : FloatArray, float64, shape (3,)
+        What the measures are multiplied by.
+    constant : float
+        What is added to their sum.
     """
 
     network: Network
@@ -79,27 +86,28 @@ class Novelty:
     means: FloatArray
     axes: FloatArray
     rest: FloatArray
-    mixture: tuple[float, float, float]
+    factors: FloatArray
+    constant: float
 
-    def __call__(self, pixels: ByteArray) -> FloatArray:
-        """Return the score (images,) of `pixels` (images, 784).
+    def __call__(self, pixels: ByteArray, z: FloatArray) -> FloatArray:
+        """Return the score (images,) of `pixels` (images, 784); `z` (images, classes) is the trained network's.
 
         It is 0 for the mean image of the data set; FLAGGED of those images have more than 1.
         """
-        unknown, distance, constant = self.mixture
-        measures = self.measure(edges(pixels))
-        scores: FloatArray = unknown * measures[0] + distance * measures[1] + constant
+        scores: FloatArray = self.factors @ self.measure(pixels, z) + self.constant
         return scores
 
-    def measure(self, features: FloatArray) -> FloatArray:
-        """Return both measures (2, images): how little the network knows an image, how far the nearest class is."""
+    def measure(self, pixels: ByteArray, z: FloatArray) -> FloatArray:
+        """Return the measures (3, images): how little either network knows an image, how far the nearest class is."""
+        features = edges(pixels)
         normalised = ((features - self.offset) * self.scale).astype(np.float32)
         squares = []
         for mean, axes, rest in zip(self.means, self.axes, self.rest, strict=True):
             away = features - mean
             squares.append(rest * (away**2).sum(axis=1) - ((away @ axes.T) ** 2).sum(axis=1))
-        z = self.network.forward(normalised)[-1].astype(np.float64)
-        return np.stack([-z.max(axis=1), np.sqrt(np.maximum(np.min(squares, axis=0), 0))])
+        distance = np.sqrt(np.maximum(np.min(squares, axis=0), 0))
+        own = self.network.forward(normalised)[-1]
+        return np.stack([-z.max(axis=1).astype(np.float64), -own.max(axis=1).astype(np.float64), distance])
 
 
 def axes_for(classes: int) -> int:
@@ -112,18 +120,21 @@ def novelty_network(classes: int) -> Network:
     return Network((FEATURES, HIDDEN, classes), relu, sigmoid, bias=True)
 
 
-def fit_novelty(training: Dataset, held_out: ByteArray, rng: np.random.Generator) -> Novelty:
-    """Return the score for images unlike those of `training`; `held_out` images (images, 784) set its threshold."""
+def fit_novelty(training: Dataset, held_out: ByteArray, z: FloatArray, rng: np.random.Generator) -> Novelty:
+    """Return the score for images unlike those of `training`.
+
+    The held-out images (images, 784) and the trained network's `z` (images, classes) for them set its threshold.
+    """
     training = training[rng.permutation(len(training))[:_MOST_IMAGES]]
     features = edges(training.images, "float32")
     offset, scale = float(features.mean()), float(1 / max(features.std(), _TINY))
     network = _train(training, features, offset, scale, rng)
-    fitted = Novelty(network, offset, scale, *_fit_classes(training, features), (1.0, 1.0, 0.0))
-    measures = fitted.measure(edges(held_out[:_MOST_HELD_OUT]))
+    fitted = Novelty(network, offset, scale, *_fit_classes(training, features), np.ones(3), 0.0)
+    measures = fitted.measure(held_out[:_MOST_HELD_OUT], z[:_MOST_HELD_OUT])
     centre = measures.mean(axis=1)
     factors = _WEIGHTS / np.maximum(measures.std(axis=1), _TINY)
     factors /= max(float(np.quantile(factors @ (measures - centre[:, np.newaxis]), 1 - FLAGGED)), _TINY)
-    return replace(fitted, mixture=(float(factors[0]), float(factors[1]), -float(factors @ centre)))
+    return replace(fitted, factors=factors, constant=-float(factors @ centre))
 
 
 def _fit_classes(training: Dataset, features: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -150,15 +161,14 @@ def _fit_classes(training: Dataset, features: FloatArray) -> tuple[FloatArray, F
 
 def _train(training: Dataset, features: FloatArray, offset: float, scale: float, rng: np.random.Generator) -> Network:
     """Return a network that knows the images of each class from outliers."""
-    images = training.images
-    drawings = draw_outliers(_DRAWINGS * len(images), rng)
-    mixtures = mix_outliers(images[: int(_MIXTURES * len(images))], rng)
-    made = [deform(images, _KNOWN, rng), deform(mixtures, _KNOWN, rng), deform(drawings, _OTHERS, rng)]
-    inputs = np.concatenate([features, *(edges(some, "float32") for some in made)])
+    parts = [training.images[start : start + _PART] for start in range(0, len(training), _PART)]
+    with ThreadPoolExecutor(count_cores()) as pool:
+        deformed, outliers = zip(*pool.map(_make_examples, parts, rng.spawn(len(parts))), strict=True)
+    inputs = np.concatenate([features, *deformed, *outliers])
     inputs -= np.float32(offset)
     inputs *= np.float32(scale)
     targets = np.zeros((len(inputs), len(training.class_names)), np.float32)
-    targets[: 2 * len(images)] = np.tile(one_hot(training.labels, "float32", targets.shape[1]), (2, 1))
+    targets[: 2 * len(training)] = np.tile(one_hot(training.labels, "float32", targets.shape[1]), (2, 1))
     network = novelty_network(targets.shape[1])
     network.initialize(he_normal, rng)
     learning = Training(
@@ -167,10 +177,19 @@ def _train(training: Dataset, features: FloatArray, offset: float, scale: float,
         loss=binary_cross_entropy,
         eta=lambda progress: 0.1 * cosine(progress),
         epochs=max(_EPOCHS, _LEAST_STEPS * _BATCH // len(inputs)),
+        negligible=_NEGLIGIBLE,
     )
     for _ in learning.run(_Shuffled(inputs, targets, rng), ()):
         pass
     return network
+
+
+def _make_examples(images: ByteArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Return the features of `images` (images, 784), deformed, and of outliers for them."""
+    mixtures = deform(mix_outliers(images, rng)[: int(_MIXTURES * len(images))], _KNOWN, rng)
+    drawings = deform(draw_outliers(_DRAWINGS * len(images), rng), _OTHERS, rng)
+    outliers = np.concatenate([mixtures, drawings])
+    return edges(deform(images, _KNOWN, rng), "float32"), edges(outliers, "float32")
 
 
 @dataclass(frozen=True)

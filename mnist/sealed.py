@@ -14,7 +14,7 @@ from safetensors.numpy import save as encode
 
 from mnist.errors import MnistError
 
-_FORMAT = 4
+_FORMAT = 5
 _METADATA = "mnist"
 
 Tensors: TypeAlias = dict[str, NDArray[Any]]

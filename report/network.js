@@ -36,9 +36,9 @@ class Network {
     return this.output(this.forward(pixels).at(-1));
   }
 
-  // The calibrated probability of each class for 784 pixels 0..255, as in mnist/calibration.py.
-  probabilities(pixels) {
-    return softmax(this.forward(pixels).at(-1).map((value) => value / this.temperature));
+  // The calibrated probability of each class for the last layer's `z`, as in mnist/calibration.py.
+  probabilities(z) {
+    return softmax(z.map((value) => value / this.temperature));
   }
 
   // The normalised pixels, the activations of the hidden layers, and the last layer's pre-activation `z`.

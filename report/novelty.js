@@ -1,17 +1,17 @@
 // mnist/novelty.py and mnist/data/edges.py in JavaScript: how little an image looks like the training images.
 "use strict";
 
-const DIRECTIONS = 4, CELLS = 7;
+const DIRECTIONS = 4, CELLS = 6;
 
 // Row c has the weights of a line of pixels in the mean of cell c.
 const POOL = Array.from({ length: CELLS }, (_, cell) => {
   const middle = (cell + 0.5) * SIDE / CELLS - 0.5;
-  const row = Array.from({ length: SIDE }, (__, place) => Math.exp(-(((place - middle) / 2.2) ** 2) / 2));
+  const row = Array.from({ length: SIDE }, (__, place) => Math.exp(-(((place - middle) / 2.6) ** 2) / 2));
   const sum = row.reduce((total, weight) => total + weight, 0);
   return row.map((weight) => weight / sum);
 });
 
-// The square root of the mean of `values` in each cell, 7 x 7 numbers of 28 x 28.
+// The square root of the mean of `values` in each cell, 6 x 6 numbers of 28 x 28.
 function poolCells(values) {
   const found = new Float64Array(CELLS * CELLS);
   for (let row = 0; row < CELLS; row++) {
@@ -53,16 +53,16 @@ class Novelty {
   constructor(data) {
     this.network = new Network(data.network);
     [this.means, this.axes, this.rest] = [data.means, data.axes, data.rest].map(floats);
-    this.mixture = data.mixture;
+    [this.factors, this.constant] = [data.factors, data.constant];
   }
 
-  // The score of 784 pixels 0..255.
-  score(pixels) {
+  // The score of 784 pixels 0..255 whose `z` the network of the report has computed.
+  score(pixels, z) {
     const features = edges(pixels);
-    const [unknown, distance, constant] = this.mixture;
     const squares = Array.from(this.rest, (_, number) => this.square(features, number));
     const nearest = Math.sqrt(Math.max(0, Math.min(...squares)));
-    return -unknown * Math.max(...this.network.forward(features).at(-1)) + distance * nearest + constant;
+    const measures = [-Math.max(...z), -Math.max(...this.network.forward(features).at(-1)), nearest];
+    return measures.reduce((sum, measure, place) => sum + this.factors[place] * measure, this.constant);
   }
 
   // The squared distance to a class.

@@ -97,7 +97,10 @@ function setUpDrawing(network, novelty, prototypes) {
 
   function show(finished) {
     const image = pad.pixels();
-    const think = (pixels) => ({ probabilities: network.probabilities(pixels), novelty: novelty.score(pixels) });
+    const think = (pixels) => {
+      const z = network.forward(pixels).at(-1);
+      return { probabilities: network.probabilities(z), novelty: novelty.score(pixels, z) };
+    };
     const whole = image === null ? { probabilities: new Float64Array(NAMES.length) } : think(image);
     const best = image === null ? -1 : largest(whole.probabilities);
     const rival = image === null ? -1 : rivalOf(whole.probabilities, best);

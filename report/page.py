@@ -255,7 +255,7 @@ def encode_novelty(novelty: Novelty) -> dict[str, Any]:
     """Return a score for novelty.js, which computes the same as `Novelty`, for a single image."""
     arrays = {name: _encode(getattr(novelty, name), "<f4") for name in ("means", "axes", "rest")}
     network = _encode_layers(novelty.network, novelty.offset, novelty.scale)
-    return arrays | {"network": network, "mixture": novelty.mixture}
+    return arrays | {"network": network, "factors": novelty.factors.tolist(), "constant": novelty.constant}
 
 
 def _encode_layers(network: Network, offset: float, scale: float) -> dict[str, Any]:

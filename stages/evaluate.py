@@ -37,7 +37,7 @@ def evaluate(recipe: Recipe, workspace: Workspace) -> None:
             if len(dataset)
         }
         z = pre_activation(network, model.normalisation, test.images)
-        flagged = float(np.mean(model.novelty(test.images) > KNOWN))
+        flagged = float(np.mean(model.novelty(test.images, z) > KNOWN))
     outputs = network.output(z.copy())
     predictions = outputs.argmax(axis=1)
     precision, recall = precision_and_recall(confusion_matrix(test.labels, predictions, len(model.class_names)))

@@ -3,8 +3,6 @@
 import math
 import time
 
-import numpy as np
-
 from mnist.calibration import fit_temperature
 from mnist.checkpoint import Checkpoint, locked
 from mnist.cores import choose_processes
@@ -51,15 +49,16 @@ def train(recipe: Recipe, workspace: Workspace) -> None:
 def calibrated(network: Network, normalisation: Normalisation, prepared: Prepared, recipe: Recipe) -> Model:
     """Return the model of a trained network: how sure it may be, and what looks new to it, by the validation images.
 
-    With fewer than LEAST_HELD_OUT validation images the training images set the threshold of what is new, although the
-    network has learnt them.
+    With fewer than LEAST_HELD_OUT validation images the temperature is 1, and the training images set the threshold of
+    what is new, although the network has learnt them.
     """
     training, validation = prepared.training, prepared.validation
-    z = pre_activation(network, normalisation, validation.images) if len(validation) else np.empty((0, 0))
-    held_out = validation if len(validation) >= LEAST_HELD_OUT else training
-    novelty = fit_novelty(training, held_out.images, recipe.generator("novelty"))
-    temperature = fit_temperature(z, validation.labels)
-    print(f"temperature {temperature:.3f}, fitted to {len(validation):,} validation images")
+    enough = len(validation) >= LEAST_HELD_OUT
+    held_out = validation if enough else training
+    z = pre_activation(network, normalisation, held_out.images)
+    temperature = fit_temperature(z, validation.labels) if enough else 1.0
+    novelty = fit_novelty(training, held_out.images, z, recipe.generator("novelty"))
+    print(f"temperature {temperature:.3f}" + (f", fitted to {len(validation):,} validation images" if enough else ""))
     return Model(network, normalisation, training.class_names, recipe.model_dump(), temperature, novelty)
 
 

@@ -107,7 +107,7 @@ def some_novelty(classes: int = 10) -> Novelty:
     network.theta[:] = rng.normal(0, 0.1, network.theta.size)
     means = rng.random((classes, FEATURES), np.float32)
     axes = rng.random((classes, axes_for(classes), FEATURES), np.float32) / 100
-    return Novelty(network, 0.1, 2.0, means, axes, np.full(classes, 3, np.float32), (0.25, 0.1, -1.5))
+    return Novelty(network, 0.1, 2.0, means, axes, np.full(classes, 3, np.float32), np.array([0.2, 0.25, 0.1]), -1.5)
 
 
 class Trap:

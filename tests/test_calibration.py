@@ -27,7 +27,6 @@ def test_the_temperature_stays_in_its_bounds() -> None:
     z = np.eye(4) * 5
     assert fit_temperature(z, np.arange(4)) == pytest.approx(0.1)
     assert fit_temperature(z, np.array([1, 2, 3, 0])) == pytest.approx(10)
-    assert fit_temperature(np.empty((0, 0)), np.empty(0, np.uint8)) == 1
 
 
 def test_probabilities_add_up_to_1_and_keep_the_order() -> None:

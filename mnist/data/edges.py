@@ -8,19 +8,21 @@ from mnist.data.arrays import ByteArray
 from mnist.data.dataset import SIDE
 from mnist.nn.arrays import FloatArray
 
-DIRECTIONS, CELLS = 4, 7
+DIRECTIONS, CELLS = 4, 6
 FEATURES = (1 + DIRECTIONS) * CELLS * CELLS
 _PIECE = 250
 
-# Row c has the weights of a line of pixels in the mean of cell c: a Gaussian around its middle.
-_POOL = np.exp(-(((np.arange(SIDE) - (np.arange(CELLS)[:, None] + 0.5) * SIDE / CELLS + 0.5) / 2.2) ** 2) / 2)
+# Row c has the weights of a line of pixels in the mean of cell c: a Gaussian around its middle. Cells overlap, so that
+# a stroke may be a little elsewhere.
+_WIDTH = 2.6
+_POOL = np.exp(-(((np.arange(SIDE) - (np.arange(CELLS)[:, None] + 0.5) * SIDE / CELLS + 0.5) / _WIDTH) ** 2) / 2)
 _POOL /= _POOL.sum(axis=1, keepdims=True)
 
 
 def edges(pixels: ByteArray, dtype: str = "float64") -> FloatArray:
     """Return the features (images, FEATURES) of `pixels` (images, 784): ink and edges in four directions, by cell.
 
-    An edge is the absolute derivative across it, by Sobel's filter; each of 7 x 7 cells has the square root of its mean
+    An edge is the absolute derivative across it, by Sobel's filter; each of 6 x 6 cells has the square root of its mean
     (Dalal & Triggs 2005, "Histograms of Oriented Gradients", with their square root).
     """
     pool = _POOL.astype(dtype)

@@ -21,7 +21,8 @@ _ALONG = np.linspace(0, 1, _POINTS)
 # As MNIST's makers placed digits: in a box of 20 x 20, the centre of mass in the middle of the image.
 _BOX = 20
 _MIDDLE = (SIDE - 1) / 2
-_FILLED = 0.05
+_FILLED = 0.1
+_MOST_TURNS = 12
 # What a stroke without length has of ink, so that no drawing is without any.
 _DOT = 1e-3
 # Drawings that are made at a time, which bounds the memory that takes.
@@ -33,8 +34,9 @@ def draw_outliers(count: int, rng: np.random.Generator) -> ByteArray:
     kinds: list[Callable[[int, np.random.Generator], Points]] = [_strokes, _zigzags, _polygons, _rings, _scribbles]
     pieces = []
     for start in range(0, count, _PIECE):
-        sizes = rng.multinomial(min(_PIECE, count - start), [0.5, 0.08, 0.08, 0.17, 0.17])
+        sizes = rng.multinomial(min(_PIECE, count - start), [0.34, 0.1, 0.06, 0.14, 0.36])
         points = np.concatenate([kind(size, rng) for kind, size in zip(kinds, sizes, strict=True)])
+        points[..., 0] *= rng.uniform(0.45, 1.1, (len(points), 1, 1))
         pieces.append(_render(points, rng))
     return np.concatenate(pieces)
 
@@ -90,23 +92,22 @@ def _strokes(count: int, rng: np.random.Generator) -> Points:
     points = np.where(rng.random((*shape, 1, 1)) < 0.3, arcs, lines)
     mirrored = rng.random(count) < 0.25
     points[mirrored, 2:4] = points[mirrored, :2] * (-1, 1) + (1, 0)
-    points[..., 0] *= rng.uniform(0.45, 1.1, (count, 1, 1))
     # A single stroke is too often a digit 1, or part of anything else.
     used = np.where(mirrored, 4, rng.choice([1, 2, 3, 4, 5], count, p=[0.04, 0.2, 0.32, 0.24, 0.2]))
     return _keep(points, used)
 
 
 def _zigzags(count: int, rng: np.random.Generator) -> Points:
-    """One line to and fro, of three to ten straight parts."""
-    along = np.linspace(0, 1, _STROKES * _POINTS) * rng.uniform(3, 10, (count, 1))
+    """One line to and fro, of four to twelve straight parts."""
+    along = np.linspace(0, 1, _STROKES * _POINTS) * rng.uniform(4, _MOST_TURNS, (count, 1))
     turn, part = np.divmod(along, 1)
-    sideways = (
-        np.where(turn % 2, 1 - part, part)
-        + rng.normal(0, 0.08, (count, 11))[np.arange(count)[:, np.newaxis], turn.astype(int)]
-    )
-    onward = along / along[:, -1:] * rng.uniform(0.6, 1.6, (count, 1))
+    corners = np.arange(_MOST_TURNS + 2) % 2 + rng.normal(0, 0.12, (count, _MOST_TURNS + 2))
+    before = np.arange(count)[:, np.newaxis], turn.astype(int)
+    after = before[0], before[1] + 1
+    sideways = corners[before] + (corners[after] - corners[before]) * part
+    onward = along / along[:, -1:] * rng.uniform(0.5, 1.6, (count, 1))
     points = np.stack([sideways, onward], axis=-1)
-    lying = rng.random(count) < 0.5
+    lying = rng.random(count) < 0.4
     points[lying] = points[lying, :, ::-1]
     return points.reshape(count, _STROKES, _POINTS, 2)
 
@@ -136,9 +137,11 @@ def _rings(count: int, rng: np.random.Generator) -> Points:
 
 
 def _scribbles(count: int, rng: np.random.Generator) -> Points:
-    """One long line that turns at random."""
-    turns = rng.uniform(0.1, 0.6, (count, 1)) * rng.standard_normal((count, _STROKES * _POINTS))
-    angles = rng.uniform(0, 2 * np.pi, (count, 1)) + np.cumsum(turns + rng.normal(0, 0.12, (count, 1)), axis=1)
+    """One long line that turns at random, now here, now there more tightly."""
+    shape = count, _STROKES * _POINTS
+    turns = rng.uniform(0.1, 0.6, (count, 1)) * rng.standard_normal(shape)
+    curl = rng.normal(0, 0.12, (count, 1)) + np.cumsum(rng.uniform(0, 0.06, (count, 1)) * rng.standard_normal(shape), 1)
+    angles = rng.uniform(0, 2 * np.pi, (count, 1)) + np.cumsum(turns + curl, axis=1)
     steps = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
     return np.cumsum(steps, axis=1).reshape(count, _STROKES, _POINTS, 2) / _POINTS
 

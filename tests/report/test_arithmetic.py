@@ -167,10 +167,13 @@ def test_after_the_smallest_change_python_reads_the_other_class(activation: Acti
 def test_the_page_has_the_probabilities_of_python(output: Output, calculator: Page) -> None:
     example, images = model(20, activation=tanh, output=output), random_digits(10).images
     found = calculator.evaluate(
-        "([data, images]) => images.map((image) => [...new Network(data).probabilities(image)])",
+        """([data, images]) => images.map((image) => {
+            const network = new Network(data);
+            return [...network.probabilities(network.forward(image).at(-1))];
+        })""",
         [encode_network(example), images.tolist()],
     )
-    assert np.abs(np.array(found) - example.probabilities(images)).max() < 1e-5
+    assert np.abs(np.array(found) - example.read(images).probabilities).max() < 1e-5
 
 
 def test_the_page_has_the_novelty_of_python(calculator: Page) -> None:
@@ -178,13 +181,14 @@ def test_the_page_has_the_novelty_of_python(calculator: Page) -> None:
     images = np.concatenate(
         [random_digits(10).images, strokes, np.full((1, 784), 255, np.uint8), np.zeros((1, 784), np.uint8)]
     )
-    digits = random_digits(300)
-    for novelty in (some_novelty(2), fit_novelty(digits, digits.images, np.random.default_rng(0))):
+    digits, rng = random_digits(300), np.random.default_rng(0)
+    z = rng.standard_normal((300, 10))
+    for novelty in (some_novelty(2), fit_novelty(digits, digits.images, z, rng)):
         found = calculator.evaluate(
-            "([data, images]) => images.map((image) => new Novelty(data).score(image))",
-            [encode_novelty(novelty), images.tolist()],
+            "([data, images, z]) => images.map((image, number) => new Novelty(data).score(image, z[number]))",
+            [encode_novelty(novelty), images.tolist(), z[: len(images)].tolist()],
         )
-        expected = novelty(images)
+        expected = novelty(images, z[: len(images)])
         assert np.abs(np.array(found) - expected).max() < 1e-5 * max(1, np.abs(expected).max())
 
 
