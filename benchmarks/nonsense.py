@@ -37,6 +37,8 @@ _FONT_SIZE = 200
 TIMES = 50
 # Letters and shapes that people also write for a digit: 0, 1, 2, 5, 6, 7, 8, 9.
 DIGITS_TOO = {*"BDGIJOQSZbgijloqsyz", "diamond", "house", "lightning", "question mark", "tree"}
+# Twice as long a line as that of an 8, in sides of its box.
+LONG = 8
 
 
 def arc(x: float, y: float, width: float, height: float, start: float, end: float) -> Stroke:  # noqa: PLR0913, PLR0917
@@ -180,13 +182,16 @@ def knot(rng: np.random.Generator) -> ByteArray:
     return draw([[(x, y) for x, y in points.tolist()]], rng)
 
 
-def wander(rng: np.random.Generator) -> ByteArray:
-    """Return a wild line: a walk whose direction changes at random."""
-    count, angle = rng.integers(40, 160), rng.uniform(0, 2 * math.pi)
-    bend = np.cumsum(rng.normal(0, rng.uniform(0.1, 0.5), count)) * 0.3 + rng.normal(0, 0.5, count)
-    angles = angle + np.cumsum(bend)
-    x, y = np.cumsum(np.cos(angles)), np.cumsum(np.sin(angles))
-    size = max(np.ptp(x), np.ptp(y))
+def wander(rng: np.random.Generator, *, long: bool) -> ByteArray:
+    """Return a wild line: a walk whose direction changes at random; `long` if no digit has so long a line."""
+    while True:
+        count, angle = rng.integers(40, 160), rng.uniform(0, 2 * math.pi)
+        bend = np.cumsum(rng.normal(0, rng.uniform(0.1, 0.5), count)) * 0.3 + rng.normal(0, 0.5, count)
+        angles = angle + np.cumsum(bend)
+        x, y = np.cumsum(np.cos(angles)), np.cumsum(np.sin(angles))
+        size = max(np.ptp(x), np.ptp(y))
+        if (count > LONG * size) == long:
+            break
     x, y = (x - x.min()) / size * 200 + 40, (y - y.min()) / size * 200 + 40
     return place_digit(ink([list(zip(x.tolist(), y.tolist(), strict=True))], rng.uniform(10, 20)))
 
@@ -239,10 +244,13 @@ def make_all(digits: ByteArray, rng: np.random.Generator) -> dict[str, list[Byte
     for text, strokes in SHAPES.items():
         kinds.setdefault(_kind("shapes", text), []).extend(draw(strokes, rng) for _ in range(TIMES))
     kinds["faces"] = [draw(strokes, rng) for strokes in FACES.values() for _ in range(TIMES)]
-    kinds["scribbles"] = [make(rng) for make in (knot, wander) for _ in range(5 * TIMES)]
-    kinds["scribbles"] += [zigzag(rng, int(rng.integers(5, 11))) for _ in range(5 * TIMES)]
-    # A zigzag of four strokes is a 3 with corners.
-    kinds["scribbles that are digits too"] = [zigzag(rng, 4) for _ in range(5 * TIMES)]
+    some = range(5 * TIMES)
+    kinds["knots"] = [knot(rng) for _ in some]
+    kinds["wandering lines"] = [wander(rng, long=True) for _ in some]
+    kinds["wandering lines that are digits too"] = [wander(rng, long=False) for _ in some]
+    kinds["zigzags"] = [zigzag(rng, int(rng.integers(5, 11))) for _ in some]
+    # Four strokes are a 3 with corners.
+    kinds["zigzags that are digits too"] = [zigzag(rng, 4) for _ in some]
     kinds["two or three digits"] = [several(rng, digits) for _ in range(15 * TIMES)]
     kinds["filled sheets"] = [filled(rng) for _ in range(10 * TIMES)]
     return kinds

@@ -34,7 +34,7 @@ def draw_outliers(count: int, rng: np.random.Generator) -> ByteArray:
     kinds: list[Callable[[int, np.random.Generator], Points]] = [_strokes, _zigzags, _polygons, _rings, _scribbles]
     pieces = []
     for start in range(0, count, _PIECE):
-        sizes = rng.multinomial(min(_PIECE, count - start), [0.34, 0.1, 0.06, 0.14, 0.36])
+        sizes = rng.multinomial(min(_PIECE, count - start), [0.3, 0.15, 0.05, 0.14, 0.36])
         points = np.concatenate([kind(size, rng) for kind, size in zip(kinds, sizes, strict=True)])
         points[..., 0] *= rng.uniform(0.45, 1.1, (len(points), 1, 1))
         pieces.append(_render(points, rng))
