@@ -33,9 +33,14 @@ def test_drawings_and_images_on_their_side_are_flagged(novelty: Novelty) -> None
         assert np.mean(novelty(images, Z[: len(images)]) > 1) > 0.9
 
 
-def test_the_same_seed_gives_the_same_score(novelty: Novelty) -> None:
-    again = fit_novelty(DIGITS, HELD_OUT.images, Z[:300], np.random.default_rng(0))
-    np.testing.assert_array_equal(again(HELD_OUT.images, Z[:300]), novelty(HELD_OUT.images, Z[:300]))
+def test_the_same_seed_gives_the_same_score_on_any_number_of_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mnist.novelty._PART", 150)
+    scores = []
+    for cores in (1, 3):
+        monkeypatch.setattr("mnist.novelty.count_cores", lambda cores=cores: cores)
+        fitted = fit_novelty(DIGITS, HELD_OUT.images, Z[:300], np.random.default_rng(0))
+        scores.append(fitted(HELD_OUT.images, Z[:300]))
+    np.testing.assert_array_equal(scores[0], scores[1])
 
 
 def test_the_distance_equals_that_in_a_gaussian_whose_other_axes_share_a_variance(novelty: Novelty) -> None:
