@@ -1,12 +1,9 @@
 """From the picture of one digit to 28 x 28 pixels as MNIST's makers made them: find the ink, then place it."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from mnist.reading.paper import find_lines, measure_contrast, windows
-from mnist.reading.pieces import BoolArray, FloatArray, IntArray, label_pieces, spread
+from mnist.reading.paper import find_lines, measure_contrast, smooth
+from mnist.reading.pieces import BoolArray, FloatArray, IntArray, border, label_pieces, spread
 from mnist.reading.placement import ByteArray, NoDigitError, place_digit
 
 # What counts as ink: so many times the noise of the paper away from it, and so much darker than the paper.
@@ -43,19 +40,19 @@ def find_ink(grey: FloatArray) -> FloatArray:
     """
     contrast = measure_contrast(grey)
     # Smoothing makes grain fainter than a stroke; the result is taken from the sharp picture.
-    smooth = windows(contrast, 1).mean(axis=(2, 3))
+    smoothed = smooth(contrast)
     # Most of a picture is paper, and its grain makes the lower part of the distribution: where that is normal, 1.12
     # deviations lie between these quantiles. In a picture that is all edges, grain is what smoothing takes away.
-    low, paper = np.quantile(smooth, [0.05, 0.3])
-    noise = min((paper - low) / 1.12, float(np.median(np.abs(contrast - smooth))))
-    contrast, smooth = contrast - paper, smooth - paper
+    low, paper = np.quantile(smoothed, [0.05, 0.3])
+    noise = min((paper - low) / 1.12, float(np.median(np.abs(contrast - smoothed))))
+    contrast, smoothed = contrast - paper, smoothed - paper
     least = max(_NOISES * noise, _CONTRAST)
-    digit = _digit(smooth, least)
+    digit = _digit(smoothed, least)
     # Lines reach the border; strokes that are as long do not.
-    if _reaches_border(smooth > least) and _reaches_border((lines := find_lines(smooth)) > least):
-        unruled = _digit(smooth - lines, least)
+    if border(smoothed > least).any() and border((lines := find_lines(smoothed)) > least).any():
+        unruled = _digit(smoothed - lines, least)
         # A long stroke is a line as well, and most of the digit is lost where it is taken for one.
-        if _reaches_border(digit) or smooth[unruled].sum() >= _LEFT * smooth[digit].sum():
+        if border(digit).any() or smoothed[unruled].sum() >= _LEFT * smoothed[digit].sum():
             digit = unruled if unruled.any() else digit
     if not digit.any():
         raise NoDigitError("there is no digit in it: nothing stands out from the paper")
@@ -86,15 +83,6 @@ def _box(mask: BoolArray) -> IntArray:
     return np.array([np.ptp(np.flatnonzero(mask.any(axis=axis))) + 1 for axis in (1, 0)])
 
 
-def _reaches_border(mask: BoolArray) -> bool:
-    return bool(np.concatenate(_border(mask)).any())
-
-
-def _border(values: NDArray[Any]) -> list[NDArray[Any]]:
-    """Return the outermost rows and columns."""
-    return [values[0], values[-1], values[:, 0], values[:, -1]]
-
-
 def _without_dirt(mask: BoolArray) -> BoolArray:
     """Return the large pieces of a mask and, where several are left, only those that do not touch the border."""
     labels = label_pieces(mask)
@@ -102,7 +90,7 @@ def _without_dirt(mask: BoolArray) -> BoolArray:
     sizes[0] = 0
     large = sizes >= _DIRT * sizes.max()
     inside = large.copy()
-    inside[np.concatenate(_border(labels))] = False
+    inside[border(labels)] = False
     digit: BoolArray = inside[labels]
     # Where the digit itself reaches the border, there may be bits of it inside.
     return digit if digit.any() and max(_box(digit)) >= _SMALLEST else large[labels]

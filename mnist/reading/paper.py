@@ -8,10 +8,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from mnist.reading.pieces import FloatArray
+from mnist.reading.pieces import FloatArray, border
 
 # Wider than any stroke, as a share of the shorter side of a picture.
 _WIDEST = 0.4
@@ -19,6 +18,10 @@ _WIDEST = 0.4
 _FEW = 0.003
 # Paper darker than this is taken for as dark: the grain of black paper is no ink.
 _BLACK = 0.2
+# So much of the border of a drawing that is cut at its ink is paper.
+_PLAIN = (0.35, 0.98)
+# Its paper is no further from the darkest or the brightest parts, as a share of their difference.
+_EXTREME = 0.1
 # A line is straight for so much of the picture, and rises or falls by at most so many rows a column.
 _LONG = 0.6
 _STEEPEST = 0.27
@@ -38,11 +41,11 @@ def measure_contrast(grey: FloatArray) -> FloatArray:
     """
     dark = grey if _is_dark(grey) else 1 - grey
     size = max(3, int(_WIDEST * max(grey.shape)))
-    smooth = windows(dark, 1).mean(axis=(2, 3))
+    smoothed = smooth(dark)
     # Ink that is cut at the border would go on beyond it.
-    for edge in (smooth[:1], smooth[-1:], smooth[:, :1].T, smooth[:, -1:].T):
+    for edge in (smoothed[:1], smoothed[-1:], smoothed[:, :1].T, smoothed[:, -1:].T):
         edge[:] = _close(edge, 1, size)
-    paper = _close(smooth, size, size)
+    paper = _close(smoothed, size, size)
     contrast: FloatArray = (paper - dark) / np.maximum(paper, _BLACK)
     return contrast
 
@@ -50,12 +53,18 @@ def measure_contrast(grey: FloatArray) -> FloatArray:
 def _is_dark(grey: FloatArray) -> bool:
     """Return whether ink is dark: the darkest parts are further from most of the paper than the brightest ones.
 
-    Parts of the paper's brightness are compared, so that a shadow over most of the picture does not make light paper
-    ink; each is the mean of many pixels, which leaves out grain.
+    Parts of the brightness are compared, so that a shadow over most of the picture does not make light paper ink; each
+    is the mean of many pixels, which leaves out grain. A drawing that is cut at its ink may have more ink than paper;
+    then most of its border has the one colour of its paper, which nothing exceeds, and some has ink.
     """
     small = _blocks(grey, max(1, min(grey.shape) // 28)).mean(axis=(1, 3))
     darkest, paper, brightest = np.quantile(small, [_FEW, 0.5, 1 - _FEW])
-    return bool((paper - darkest) * brightest >= (brightest - paper) * paper)
+    levels, counts = np.unique(np.round(255 * border(grey)), return_counts=True)
+    plain = levels[counts.argmax()] / 255
+    from_extremes = min(plain - darkest, brightest - plain) / (brightest - darkest or 1)
+    if _PLAIN[0] < counts.max() / counts.sum() < _PLAIN[1] and from_extremes < _EXTREME:
+        paper = plain
+    return bool((paper - darkest) / max(paper, _BLACK) >= (brightest - paper) / max(brightest, _BLACK))
 
 
 def find_lines(contrast: FloatArray) -> FloatArray:
@@ -100,15 +109,18 @@ def _running(extreme: np.ufunc, values: NDArray[Any], size: int, slope: float = 
     length = 1
     while length < size:
         step = min(length, size - length)
-        values = extreme(values[:, :-step], np.roll(values, -round(slope * step), axis=0)[:, step:])
+        fall = round(slope * step)
+        lower = np.roll(values, -fall, axis=0) if fall else values
+        values = extreme(values[:, :-step], lower[:, step:])
         length += step
     return values
 
 
-def windows(values: NDArray[Any], reach: int) -> NDArray[Any]:
-    """Return the pixels around each pixel, (height, width, window, window); beyond the border it repeats itself."""
-    size = 2 * reach + 1
-    return sliding_window_view(np.pad(values, reach, mode="edge"), (size, size))
+def smooth(values: FloatArray) -> FloatArray:
+    """Return the mean of the 3 x 3 pixels around each pixel; beyond the border the picture repeats itself."""
+    padded = np.pad(values, 1, mode="edge")
+    rows = padded[:-2] + padded[1:-1] + padded[2:]
+    return (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / 9
 
 
 def _blocks(values: FloatArray, step: int) -> FloatArray:

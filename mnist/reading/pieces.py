@@ -1,10 +1,9 @@
 """Connected pieces of ink, and the digits that they make: several digits in a row are split, left to right."""
 
 import itertools
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -35,6 +34,11 @@ class _Strokes(NamedTuple):
             max(self.bottom, other.bottom),
             self.labels + other.labels,
         )
+
+
+def border(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the outermost rows and columns of `values` (height, width), one after another; corners are there twice."""
+    return np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
 
 
 def split_digits(ink: FloatArray) -> list[FloatArray]:
@@ -107,6 +111,8 @@ def label_pieces(mask: BoolArray) -> IntArray:
 
 def spread(mask: BoolArray, reach: int) -> BoolArray:
     """Return the mask with all pixels up to `reach` rows and columns away."""
-    size = 2 * reach + 1
-    windows = sliding_window_view(np.pad(mask, reach), (size, size))
-    return np.asarray(windows.any(axis=(2, 3)))
+    for _ in range(reach):
+        padded = np.pad(mask, 1)
+        rows = padded[:-2] | padded[1:-1] | padded[2:]
+        mask = rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:]
+    return mask

@@ -22,6 +22,8 @@ def on_paper(sheet: Written, kind: str) -> NDArray[np.float64]:  # noqa: C901, P
     match kind:
         case "light on dark":
             grey = 0.1 + 0.8 * ink
+        case "white on black":
+            grey = ink
         case "noisy":
             grey += rng.normal(0, 0.1, grey.shape)
         case "unevenly lit":
@@ -59,6 +61,7 @@ def on_paper(sheet: Written, kind: str) -> NDArray[np.float64]:  # noqa: C901, P
 PAPERS = [
     "clean",
     "light on dark",
+    "white on black",
     "noisy",
     "unevenly lit",
     "faint",
@@ -81,7 +84,7 @@ PAPERS = [
 def test_the_same_digit_is_found_on_any_paper(paper: str) -> None:
     expected = place_digit(ink_of(SEVEN, 240)).astype(int)
     difference = np.abs(read_digit(on_paper(SEVEN, paper)) - expected)
-    assert difference.mean() < (0.01 if paper in {"clean", "light on dark"} else 8)
+    assert difference.mean() < (0.01 if paper in {"clean", "light on dark", "white on black"} else 8)
 
 
 def test_nearly_all_handwriting_is_read_on_any_paper(trained: TrainedProject) -> None:
@@ -90,6 +93,18 @@ def test_nearly_all_handwriting_is_read_on_any_paper(trained: TrainedProject) ->
     images = np.stack([read_digit(on_paper(sheet, next(papers))).ravel() for sheet in sheets])
     answers = trained.model(images).argmax(axis=1)
     assert np.mean(answers == [sheet.digit for sheet in sheets]) >= 0.95
+
+
+@pytest.mark.parametrize("light", [False, True])
+def test_a_drawing_that_is_cut_at_its_ink_is_read(light: bool, trained: TrainedProject) -> None:
+    sheets = written(pen=0.12)[::4]
+    images = []
+    for sheet in sheets:
+        ink = ink_of(sheet, 120)
+        cut = ink[ink.any(axis=1)][:, ink.any(axis=0)]
+        images.append(read_digit(cut if light else 1 - cut).ravel())
+    answers = trained.model(np.stack(images)).argmax(axis=1)
+    assert np.mean(answers == [sheet.digit for sheet in sheets]) >= 0.9
 
 
 def test_a_stroke_as_long_as_a_ruled_line_is_no_line() -> None:
