@@ -15,7 +15,7 @@ from mnist.model import Model, encode_model, pre_activation
 from mnist.nn.arrays import Examples
 from mnist.nn.network import Network
 from mnist.nn.training import Epoch, Training
-from mnist.novelty import fit_novelty
+from mnist.novelty_training import fit_novelty
 from mnist.progress import tqdm
 from mnist.recipe import Recipe
 from stages.pipeline import Workspace, run

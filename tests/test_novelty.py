@@ -8,7 +8,8 @@ import pytest
 from mnist.data.dataset import Dataset
 from mnist.data.edges import FEATURES, edges
 from mnist.data.outliers import draw_outliers, mix_outliers
-from mnist.novelty import Novelty, axes_for, fit_novelty
+from mnist.novelty import Novelty, axes_for
+from mnist.novelty_training import fit_novelty
 from tests.helpers import random_digits, some_novelty
 
 DIGITS, HELD_OUT = random_digits(600), random_digits(300, seed=1)
@@ -34,10 +35,10 @@ def test_drawings_and_images_on_their_side_are_flagged(novelty: Novelty) -> None
 
 
 def test_the_same_seed_gives_the_same_score_on_any_number_of_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mnist.novelty._PART", 150)
+    monkeypatch.setattr("mnist.novelty_training._PART", 150)
     scores = []
     for cores in (1, 3):
-        monkeypatch.setattr("mnist.novelty.count_cores", lambda cores=cores: cores)
+        monkeypatch.setattr("mnist.novelty_training.count_cores", lambda cores=cores: cores)
         fitted = fit_novelty(DIGITS, HELD_OUT.images, Z[:300], np.random.default_rng(0))
         scores.append(fitted(HELD_OUT.images, Z[:300]))
     np.testing.assert_array_equal(scores[0], scores[1])

@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "mnist.calibration": {"mnist.nn"},
     "mnist.answer": set[str](),
     "mnist.novelty": {"mnist.nn", "mnist.data"},
+    "mnist.novelty_training": {"mnist.nn", "mnist.data", "mnist.cores", "mnist.novelty"},
     "mnist.own": {"mnist.data", "mnist.reading", "mnist.errors", "mnist.files"},
     "mnist.examples": {"mnist.nn", "mnist.data"},
     "mnist.recipe": {"mnist.nn", "mnist.data", "mnist.checked"},

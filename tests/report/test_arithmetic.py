@@ -19,7 +19,7 @@ from mnist.model import Model
 from mnist.nn.activations import Activation, Output, relu, sigmoid, softmax, tanh
 from mnist.nn.initializers import he_normal
 from mnist.nn.network import Network
-from mnist.novelty import fit_novelty
+from mnist.novelty_training import fit_novelty
 from mnist.reading.pieces import split_digits
 from mnist.reading.placement import place_digit
 from report.page import encode_network, encode_novelty
