@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.contestants import LEARNERS
-from benchmarks.machine import describe_machine
-from benchmarks.race import RESULTS
+from benchmarks.machine import save_results
 from benchmarks.turns import take_turns
 from benchmarks.work import Work
 from mnist.data.batches import batches_of
 from mnist.data.dataset import read_raw
 from mnist.data.published import TEST_IMAGES, TEST_LABELS
 from mnist.errors import plain_errors
-from mnist.files import encode_csv, encode_json, save
 from mnist.nn.metrics import score
 from mnist.recipe import Recipe
 from stages.pipeline import RAW
@@ -73,13 +71,7 @@ def main() -> None:
     with plain_errors("the same command starts over"):
         turns = take_turns(LEARNERS, time_to_marks, list(itertools.product(MARKS, SEEDS)))
         rows = [passed for results in turns.values() for passed in itertools.chain.from_iterable(results)]
-        save(
-            {
-                RESULTS / "accuracy.csv": encode_csv(Passed._fields, rows),
-                RESULTS / "accuracy.json": encode_json({"machine": describe_machine()}),
-            }
-        )
-        print(f"{RESULTS}/accuracy.csv; `python -m benchmarks.publish` puts it into the docs")
+        save_results("accuracy", rows)
 
 
 if __name__ == "__main__":

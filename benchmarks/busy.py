@@ -14,11 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from benchmarks.machine import describe_machine
-from benchmarks.race import PLAIN, RESULTS
+from benchmarks.machine import save_results
+from benchmarks.race import PLAIN
 from benchmarks.work import Work
 from mnist.errors import plain_errors
-from mnist.files import encode_csv, encode_json, save
 from mnist.fingerprint import blas_threads
 from mnist.progress import tqdm
 from mnist.recipe import Recipe
@@ -73,12 +72,7 @@ def main() -> None:
         for (processes, programs), seconds in times.items():
             ratios = [mine / alone for mine, alone in zip(seconds, times[1, programs], strict=True)]
             rows.append(Company(processes, programs, statistics.median(seconds), statistics.median(ratios)))
-        save(
-            {
-                RESULTS / "busy.csv": encode_csv(Company._fields, rows),
-                RESULTS / "busy.json": encode_json({"machine": describe_machine()}),
-            }
-        )
+        save_results("busy", rows)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,18 @@
-"""Describes the machine that runs the measurements."""
+"""Describes the machine that runs the measurements, and saves their results with this description."""
 
 import platform
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from mnist.cores import count_cores
 from mnist.fingerprint import describe_arithmetic, describe_blas
+from studies.results import save_rows
+
+RESULTS = Path("benchmarks/results")
 
 
 def describe_machine() -> str:
@@ -24,3 +29,9 @@ def describe_machine() -> str:
 def kernels() -> str:
     """Return the name of BLAS's kernels: OPENBLAS_CORETYPE can select kernels for another processor."""
     return "+".join(str(blas["architecture"]) for blas in describe_blas()) or "unknown"
+
+
+def save_results(name: str, rows: Sequence[NamedTuple], **evidence: Any) -> None:
+    """Write rows to benchmarks/results/NAME.csv, and the machine and other `evidence` to NAME.json."""
+    save_rows(RESULTS / f"{name}.csv", rows, machine=describe_machine(), **evidence)
+    print(f"{RESULTS}/{name}.csv; `python -m benchmarks.publish` puts it into the docs")

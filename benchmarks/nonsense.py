@@ -16,14 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.machine import describe_machine
-from benchmarks.race import RESULTS
+from benchmarks.machine import save_results
 from mnist.answer import KNOWN
 from mnist.data.arrays import ByteArray
 from mnist.data.dataset import PIXELS, load_prepared, read_raw
 from mnist.data.published import TEST_IMAGES, TEST_LABELS
 from mnist.errors import plain_errors
-from mnist.files import encode_csv, encode_json, save
 from mnist.model import load_model
 from mnist.reading.placement import SIDE, place_digit
 from stages.pipeline import RAW, Workspace
@@ -281,12 +279,7 @@ def main() -> None:
         rows = [
             Flagged(kind, len(some), float(np.mean(model.read(some).novelty > KNOWN))) for kind, some in images.items()
         ]
-        save(
-            {
-                RESULTS / "nonsense.csv": encode_csv(Flagged._fields, rows),
-                RESULTS / "nonsense.json": encode_json({"machine": describe_machine(), "seed": seed}),
-            }
-        )
+        save_results("nonsense", rows, seed=seed)
         print(*(f"{row.kind:40}{row.images:6}{row.flagged:8.1%}" for row in rows), sep="\n")
 
 

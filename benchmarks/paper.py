@@ -21,13 +21,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.machine import describe_machine
-from benchmarks.race import RESULTS
+from benchmarks.machine import save_results
 from mnist.cores import count_cores
 from mnist.data.dataset import Dataset, read_raw
 from mnist.data.published import TEST_IMAGES, TEST_LABELS
 from mnist.errors import plain_errors
-from mnist.files import encode_csv, encode_json, save
 from mnist.model import Model, load_model
 from mnist.reading.ink import read_digit
 from mnist.reading.picture import read_grey
@@ -171,13 +169,7 @@ def main() -> None:
         for row in tqdm(measure(load_model(Workspace(Path()).model), digits), "papers", len(KINDS), disable=None):
             rows.append(row)
             tqdm.write(f"{row.number:2} {row.kind:24} {row.accuracy:.2%}")
-        save(
-            {
-                RESULTS / "paper.csv": encode_csv(Read._fields, rows),
-                RESULTS / "paper.json": encode_json({"machine": describe_machine()}),
-            }
-        )
-        print(f"{RESULTS}/paper.csv; `python -m benchmarks.publish` puts it into the docs")
+        save_results("paper", rows)
 
 
 if __name__ == "__main__":

@@ -10,22 +10,23 @@ import math
 import re
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks.accuracy import Passed
 from benchmarks.busy import Company
+from benchmarks.machine import RESULTS
 from benchmarks.nonsense import Flagged
 from benchmarks.paper import Read
-from benchmarks.race import RESULTS, Row
+from benchmarks.race import Row
 from mnist.checked import flatten, read_yaml
 from mnist.errors import plain_errors
-from mnist.files import load_csv, save
+from mnist.files import save
 from mnist.recipe import PARAMS, Recipe
 from report.charts import draw_chart
 from studies.hands import Reading
-from studies.results import Run, load_results, markdown, summarize
+from studies.results import Run, load_rows, markdown, markdown_table, summarize
 
 RECIPES = (".", "studies/recipes", "benchmarks")
 PAGES = ("README.md", "docs/*.md", "benchmarks/README.md")
@@ -46,16 +47,8 @@ def make_table(file: Path) -> str:
         return parameter_table()
     if file.is_dir():
         return recipes_table(file)
-    makers: dict[tuple[str, ...], Callable[[Path], str]] = {
-        Row._fields: race_table,
-        Passed._fields: accuracy_table,
-        Company._fields: busy_table,
-        Read._fields: paper_table,
-        Flagged._fields: nonsense_table,
-        Run._fields: run_table,
-        Reading._fields: hands_table,
-    }
-    table = makers.get(_header(file), plain_table)(file)
+    kind = next((kind for kind in MAKERS if kind._fields == _header(file)), None)
+    table = MAKERS[kind](load_rows(file, kind)) if kind else plain_table(file)
     if not file.with_suffix(".json").exists():
         return table
     evidence = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
@@ -70,19 +63,15 @@ def plain_table(file: Path) -> str:
 
 def recipes_table(folder: Path) -> str:
     """Return the table of all studies of a single recipe on the test images, the most accurate recipe first."""
-    studies = [load_results(file.stem) for file in folder.glob("*.csv") if _header(file) == Run._fields]
-    summaries = [summary for runs in studies if len({run.recipe for run in runs}) == 1 for summary in summarize(runs)]
-    lines = [
-        "| recipe | test accuracy, mean ± deviation | seeds | training time | command |",
-        "|---|---|---|---|---|",
-    ]
-    for summary in sorted(summaries, key=lambda summary: -summary.mean):
+    studies = [summarize(load_rows(file, Run)) for file in folder.glob("*.csv") if _header(file) == Run._fields]
+    rows = []
+    for summary, *_ in sorted((each for each in studies if len(each) == 1), key=lambda each: -each[0].mean):
         name = "default" if summary.recipe == PARAMS.stem else summary.recipe
         path = next(filter(Path.exists, (Path(place, f"{summary.recipe}.yaml") for place in RECIPES)))
         accuracy = f"{summary.mean:.2f}% ± {summary.deviation:.2f}"
         command = f"`python -m studies.seeds {path} --seeds {summary.seeds}`"
-        lines.append(f"| [{name}]({path}) | {accuracy} | {summary.seeds} | {summary.seconds:.0f} s | {command} |")
-    return "\n".join(lines)
+        rows.append(f"[{name}]({path}) | {accuracy} | {summary.seeds} | {summary.seconds:.0f} s | {command}")
+    return markdown_table("recipe | test accuracy, mean ± deviation | seeds | training time | command", rows)
 
 
 def _header(file: Path) -> tuple[str, ...]:
@@ -97,14 +86,13 @@ def parameter_table() -> str:
         for key, part in schema["properties"].items()
         if "$ref" in part
     }
-    values = flatten(read_yaml(PARAMS))
-    lines = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
-    for key, value in values.items():
+    rows = []
+    for key, value in flatten(read_yaml(PARAMS)).items():
         group, _, name = key.rpartition(".")
         part = groups.get(group, schema["properties"])[name]
         default = value if isinstance(value, str) else json.dumps(value)
-        lines.append(f"| `{key}` | {default} | {_describe_range(part)} | {part['description']} |")
-    return "\n".join(lines)
+        rows.append(f"`{key}` | {default} | {_describe_range(part)} | {part['description']}")
+    return markdown_table("key | default | allowed | meaning", rows)
 
 
 def _describe_range(schema: dict[str, Any]) -> str:
@@ -123,90 +111,61 @@ def _describe_range(schema: dict[str, Any]) -> str:
     return lowest if "exclusiveMinimum" in schema else f"{lowest} or more"
 
 
-def run_table(file: Path) -> str:
-    """Return the table of runs, with their accuracy on the test images if these were opened, else on the others."""
-    runs = load_results(file.stem)
-    if math.isnan(runs[0].test_accuracy):
-        return markdown(summarize(runs, "validation_accuracy"), "validation accuracy")
-    return markdown(summarize(runs))
-
-
-def hands_table(file: Path) -> str:
+def hands_table(readings: list[Reading]) -> str:
     """Return the table of drawn digits: how many of each style the network reads correctly."""
-    lines = ["| style | drawings | read right | most frequent mistake |", "|---|---|---|---|"]
-    for row in load_csv(file, Reading._fields):
-        share, mistake = int(row["right"]) / int(row["drawings"]), f"{row['mistake']}: {row['times']}"
-        lines.append(f"| {row['style']} | {row['drawings']} | {share:.1%} | {mistake if row['mistake'] else ''} |")
-    return "\n".join(lines)
+    return markdown_table(
+        "style | drawings | read right | most frequent mistake",
+        (
+            f"{style} | {drawings} | {right / drawings:.1%} | {f'{mistake}: {times}' if mistake else ''}"
+            for style, drawings, right, mistake, times in readings
+        ),
+    )
 
 
-def race_table(file: Path) -> str:
-    """Return the table of a race."""
-    lines = [
-        "| who | an epoch, s | a step, µs | ratio to this project | loss of the first epoch |",
-        "|---|---|---|---|---|",
-    ]
-    for row in load_csv(file, Row._fields):
-        seconds, microseconds, ratio, lowest, highest, loss = map(float, list(row.values())[1:])
-        cells = [row["name"], f"{seconds:.3f}", f"{microseconds:.0f}", f"{ratio:.2f} ({lowest:.2f} to {highest:.2f})"]
-        lines.append(f"| {' | '.join([*cells, '' if math.isnan(loss) else f'{loss:.3f}'])} |")
-    return "\n".join(lines)
-
-
-def accuracy_table(file: Path) -> str:
+def accuracy_table(rows: list[Passed]) -> str:
     """Return the table of the times to accuracy: median, lowest, highest."""
-    lines = ["| recipe | test accuracy | who | to build and compile, s | training, s |", "|---|---|---|---|---|"]
-    for (recipe, mark, who), passed in _by_mark(file).items():
-        # A seed that never passes a mark counts as longer than all others.
-        starts, times = ([float(row[name]) for row in passed] for name in ("start", "seconds"))
-        span = f"{statistics.median(times):.2f} ({min(times):.2f} to {max(times):.2f})"
-        lines.append(f"| {recipe} | {float(mark):.2%} | {who} | {statistics.median(starts):.2f} | {span} |")
-    return "\n".join(lines)
-
-
-def busy_table(file: Path) -> str:
-    """Return the table of processes beside other programs."""
-    return _table(
-        "processes | programs beside them | an epoch, s | ratio to one process",
+    return markdown_table(
+        "recipe | test accuracy | who | to build and compile, s | training, s",
         (
-            f"{row['processes']} | {row['programs']} | {float(row['seconds']):.3f} | {float(row['ratio']):.2f}"
-            for row in load_csv(file, Company._fields)
+            f"{recipe} | {mark:.2%} | {who} | {statistics.median(starts):.2f} | "
+            f"{statistics.median(times):.2f} ({min(times):.2f} to {max(times):.2f})"
+            for recipe, mark, who, starts, times in _by_mark(rows)
         ),
     )
 
 
-def paper_table(file: Path) -> str:
-    """Return the table of the kinds of paper."""
-    return _table(
-        "kind | paper | digits | accuracy",
-        (
-            f"{row['number']} | {row['kind']} | {int(row['digits']):,} | {float(row['accuracy']):.2%}"
-            for row in load_csv(file, Read._fields)
-        ),
-    )
+def _by_mark(rows: list[Passed]) -> Iterator[tuple[str, float, str, list[float], list[float]]]:
+    """Yield recipe, mark, who, and all start times and training times, from the lowest mark to the highest.
 
-
-def nonsense_table(file: Path) -> str:
-    """Return the table of the images that look like no training image."""
-    return _table(
-        "kind | images | flagged",
-        (
-            f"{row['kind']} | {int(row['images']):,} | {float(row['flagged']):.1%}"
-            for row in load_csv(file, Flagged._fields)
-        ),
-    )
-
-
-def _table(header: str, rows: Iterable[str]) -> str:
-    """Return a table; `header` and each of `rows` are cells with | between them."""
-    return "\n".join((f"| {header} |", "|---" * (header.count("|") + 1) + "|", *(f"| {row} |" for row in rows)))
-
-
-def _by_mark(file: Path) -> dict[tuple[str, str, str], list[dict[str, str]]]:
+    A seed that never passes a mark counts as longer than all others.
+    """
     groups = defaultdict(list)
-    for row in load_csv(file, Passed._fields):
-        groups[row["recipe"], row["mark"], row["who"]].append(row)
-    return dict(sorted(groups.items(), key=lambda item: float(item[0][1])))
+    for row in sorted(rows, key=lambda row: row.mark):
+        groups[row.recipe, row.mark, row.who].append(row)
+    for key, passed in groups.items():
+        yield *key, [row.start for row in passed], [row.seconds for row in passed]
+
+
+def _formatter(header: str, row: str) -> Callable[[list[Any]], str]:
+    """Return a function that makes a table of rows; `row` formats each, without a NaN at the end: no figure."""
+    return lambda rows: markdown_table(header, (row.format(*values).removesuffix("nan") for values in rows))
+
+
+# The function that makes the table of each kind of rows.
+MAKERS: dict[Any, Callable[[list[Any]], str]] = {
+    Run: markdown,
+    Reading: hands_table,
+    Passed: accuracy_table,
+    Row: _formatter(
+        "who | an epoch, s | a step, µs | ratio to this project | loss of the first epoch",
+        "{} | {:.3f} | {:.0f} | {:.2f} ({:.2f} to {:.2f}) | {:.3f}",
+    ),
+    Company: _formatter(
+        "processes | programs beside them | an epoch, s | ratio to one process", "{} | {} | {:.3f} | {:.2f}"
+    ),
+    Read: _formatter("kind | paper | digits | accuracy", "{} | {} | {:,} | {:.2%}"),
+    Flagged: _formatter("kind | images | flagged", "{} | {:,} | {:.1%}"),
+}
 
 
 def speed_chart() -> dict[str, Any]:
@@ -216,9 +175,9 @@ def speed_chart() -> dict[str, Any]:
         batch, cores, kernels = re.fullmatch(r"race-batch(\d+)-cores(\d+)-(\w+)", file.stem).groups()  # type: ignore[union-attr]
         setting = f"batches of {batch}, {cores} core{'s' * (cores != '1')}, {kernels} kernels"
         rows += [
-            {"who": row["name"], "seconds": float(row["seconds"]), "setting": setting}
-            for row in load_csv(file, Row._fields)
-            if row["first_loss"] != "nan" and row["name"] != "the notebook's loop"
+            {"who": row.name, "seconds": row.seconds, "setting": setting}
+            for row in load_rows(file, Row)
+            if not math.isnan(row.first_loss) and row.name != "the notebook's loop"
         ]
     return _bars(rows, "setting", "seconds for an epoch of 60,000 images")
 
@@ -226,9 +185,9 @@ def speed_chart() -> dict[str, Any]:
 def accuracy_chart() -> dict[str, Any]:
     """Return a Vega-Lite chart: the median time to each accuracy."""
     rows = [
-        {"who": who, "seconds": seconds, "mark": f"{float(mark):.2%}"}
-        for (_, mark, who), passed in _by_mark(RESULTS / "accuracy.csv").items()
-        if math.isfinite(seconds := statistics.median(float(row["seconds"]) for row in passed))
+        {"who": who, "seconds": seconds, "mark": f"{mark:.2%}"}
+        for _, mark, who, _, times in _by_mark(load_rows(RESULTS / "accuracy.csv", Passed))
+        if math.isfinite(seconds := statistics.median(times))
     ]
     return _bars(rows, "mark", "seconds of training, median of ten seeds (logarithmic)", log=True)
 

@@ -13,15 +13,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.contestants import PROJECT, RACERS
-from benchmarks.machine import describe_machine, kernels
+from benchmarks.machine import kernels, save_results
 from benchmarks.turns import take_turns
 from benchmarks.work import Work
 from mnist.cores import count_cores
 from mnist.errors import plain_errors
-from mnist.files import encode_csv, encode_json, save
 from mnist.recipe import Recipe
 
-RESULTS = Path("benchmarks/results")
 PLAIN = Path("benchmarks/plain.yaml")
 ROUNDS, EPOCHS = 5, 3
 IMAGES = 60_000
@@ -72,13 +70,7 @@ def main() -> None:
         changes = vars(parser.parse_args()) | {"shards": count_cores()}
         recipe = Recipe.load_overlay(PLAIN).changed("the command line", changes)
         name = f"race-batch{recipe.batch_size}-cores{count_cores()}-{kernels()}"
-        save(
-            {
-                RESULTS / f"{name}.csv": encode_csv(Row._fields, race(recipe)),
-                RESULTS / f"{name}.json": encode_json({"machine": describe_machine()}),
-            }
-        )
-        print(f"{RESULTS}/{name}.csv; `python -m benchmarks.publish` puts it into the docs")
+        save_results(name, race(recipe))
 
 
 if __name__ == "__main__":

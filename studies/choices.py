@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mnist.errors import plain_errors
 from mnist.recipe import PARAMS, Recipe
-from studies.results import markdown, save_results, summarize
+from studies.results import markdown, save_results
 from studies.runs import add_jobs, load_changes, run_all
 
 CHOICES = Path("studies/recipes/choices.yaml")
@@ -31,7 +31,7 @@ def main() -> None:
         choices = load_choices()
         runs = run_all(choices, SEEDS, arguments.jobs, test=False)
         save_results("choices", runs, choices)
-        print(markdown(summarize(runs, "validation_accuracy"), "validation accuracy"))
+        print(markdown(runs))
 
 
 if __name__ == "__main__":

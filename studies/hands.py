@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist.errors import plain_errors
-from mnist.files import encode_csv, encode_json, save
 from mnist.fingerprint import describe_arithmetic
 from mnist.model import Model, load_model
 from mnist.reading.placement import place_digit
 from stages.pipeline import Workspace
 from studies.handwriting import HANDS, Stroke, Written, arc, ink_of
-from studies.results import RESULTS
+from studies.results import RESULTS, save_rows
 
 SEED = 2
 """The seed of the reported drawings. All choices were made on the drawings of seed 1."""
@@ -164,13 +163,8 @@ def main() -> None:
     with plain_errors():
         model = load_model(Workspace(Path()).model)
         readings = [read(model, name) for name in STYLES]
-        evidence = {"arithmetic": describe_arithmetic(), "seed": SEED, "recipes": {"default": model.recipe}}
-        save(
-            {
-                RESULTS / "hands.csv": encode_csv(Reading._fields, readings),
-                RESULTS / "hands.json": encode_json(evidence),
-            }
-        )
+        recipes = {"default": model.recipe}
+        save_rows(RESULTS / "hands.csv", readings, arithmetic=describe_arithmetic(), seed=SEED, recipes=recipes)
         for reading in readings:
             print(f"{reading.style:24} {reading.right / reading.drawings:7.1%}  {reading.mistake}")
 

@@ -56,7 +56,7 @@ def main() -> None:
         runs = run_all(rungs, SEEDS, arguments.jobs)
         save_results("ladder", runs, rungs)
         save({RESULTS / "ladder.svg": draw_chart(chart(summarize(runs)))})
-        print(markdown(summarize(runs)))
+        print(markdown(runs))
 
 
 if __name__ == "__main__":

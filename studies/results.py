@@ -2,9 +2,9 @@
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 from mnist.checked import flatten
 from mnist.files import encode_csv, encode_json, load_csv, load_json, save
@@ -12,6 +12,8 @@ from mnist.fingerprint import describe_arithmetic
 from mnist.recipe import Recipe
 
 RESULTS = Path("studies/results")
+
+Row = TypeVar("Row", bound=NamedTuple)
 
 
 class Run(NamedTuple):
@@ -41,50 +43,59 @@ class Summary(NamedTuple):
     maximum: float
     seconds: float
 
-    @classmethod
-    def of(cls, runs: list[Run], accuracy: str) -> Self:
-        """Return the summary of one recipe's runs; `accuracy` names the column."""
-        values = [100 * getattr(run, accuracy) for run in runs]
+
+def summarize(runs: list[Run]) -> list[Summary]:
+    """Return a summary of each recipe, in the order of the runs; the accuracy is the one that `markdown` names."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.recipe, []).append(run)
+    summaries = []
+    for recipe, group in groups.items():
+        values = [100 * getattr(run, f"{_measured_images(runs)}_accuracy") for run in group]
         deviation = statistics.stdev(values) if len(values) > 1 else math.nan
-        seconds = statistics.mean(run.seconds for run in runs)
-        return cls(runs[0].recipe, len(runs), statistics.mean(values), deviation, min(values), max(values), seconds)
+        seconds = statistics.mean(run.seconds for run in group)
+        summaries.append(
+            Summary(recipe, len(group), statistics.mean(values), deviation, min(values), max(values), seconds)
+        )
+    return summaries
 
 
-def summarize(runs: list[Run], accuracy: str = "test_accuracy") -> list[Summary]:
-    """Return a summary of each recipe, in the order of the runs."""
-    names = dict.fromkeys(run.recipe for run in runs)
-    return [Summary.of([run for run in runs if run.recipe == name], accuracy) for name in names]
+def markdown(runs: list[Run]) -> str:
+    """Return the summaries of runs as a table; the accuracy is that on validation images if no test image was read."""
+    return markdown_table(
+        f"recipe | seeds | {_measured_images(runs)} accuracy, % | minimum to maximum | training, s",
+        (
+            f"{summary.recipe.replace('_', ' ')} | {summary.seeds} | {summary.mean:.2f} ± {summary.deviation:.2f} "
+            f"| {summary.minimum:.2f} to {summary.maximum:.2f} | {summary.seconds:.0f}"
+            for summary in summarize(runs)
+        ),
+    )
 
 
-def markdown(summaries: list[Summary], accuracy: str = "test accuracy") -> str:
-    """Return summaries as a table."""
-    lines = [f"| recipe | seeds | {accuracy}, % | minimum to maximum | training, s |", "|---|---|---|---|---|"]
-    lines += [
-        f"| {summary.recipe.replace('_', ' ')} | {summary.seeds} | {summary.mean:.2f} ± {summary.deviation:.2f} "
-        f"| {summary.minimum:.2f} to {summary.maximum:.2f} | {summary.seconds:.0f} |"
-        for summary in summaries
-    ]
-    return "\n".join(lines)
+def _measured_images(runs: list[Run]) -> str:
+    return "validation" if math.isnan(runs[0].test_accuracy) else "test"
+
+
+def markdown_table(header: str, rows: Iterable[str]) -> str:
+    """Return a table; `header` and each of `rows` are cells with | between them."""
+    return "\n".join((f"| {header} |", "|---" * (header.count("|") + 1) + "|", *(f"| {row} |" for row in rows)))
+
+
+def save_rows(file: Path, rows: Sequence[NamedTuple], **evidence: Any) -> None:
+    """Write rows as a CSV file, and how they were measured as a JSON file beside it."""
+    save({file: encode_csv(rows[0]._fields, rows), file.with_suffix(".json"): encode_json(evidence)})
+
+
+def load_rows(file: Path, kind: type[Row]) -> list[Row]:
+    """Return the rows of a CSV file that `save_rows` wrote."""
+    types = get_type_hints(kind)
+    return [kind._make(types[name](row[name]) for name in row) for row in load_csv(file, kind._fields)]
 
 
 def save_results(name: str, runs: list[Run], recipes: Mapping[str, Recipe]) -> None:
     """Write studies/results/NAME.csv with a line for each run, and NAME.json with the recipes and the arithmetic."""
-    evidence = {
-        "arithmetic": describe_arithmetic(),
-        "recipes": {name: recipe.model_dump(exclude={"seed"}) for name, recipe in recipes.items()},
-    }
-    save(
-        {
-            RESULTS / f"{name}.csv": encode_csv(Run._fields, runs),
-            RESULTS / f"{name}.json": encode_json(evidence),
-        }
-    )
-
-
-def load_results(name: str) -> list[Run]:
-    """Return the runs of studies/results/NAME.csv."""
-    rows = [list(row.values()) for row in load_csv(RESULTS / f"{name}.csv", Run._fields)]
-    return [Run(recipe, int(seed), *map(float, figures)) for recipe, seed, *figures in rows]
+    values = {name: recipe.model_dump(exclude={"seed"}) for name, recipe in recipes.items()}
+    save_rows(RESULTS / f"{name}.csv", runs, arithmetic=describe_arithmetic(), recipes=values)
 
 
 def outdated_recipes(name: str, recipes: Mapping[str, Recipe]) -> list[str]:

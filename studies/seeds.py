@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mnist.errors import plain_errors
 from mnist.recipe import Recipe
-from studies.results import RESULTS, markdown, save_results, summarize
+from studies.results import RESULTS, markdown, save_results
 from studies.runs import add_jobs, run_all
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     with plain_errors():
         recipes = {path.stem: Recipe.load_overlay(path) for path in arguments.recipes}
         runs = run_all(recipes, range(1, arguments.seeds + 1), arguments.jobs)
-        print(markdown(summarize(runs)))
+        print(markdown(runs))
         if arguments.save:
             save_results(arguments.save, runs, recipes)
 

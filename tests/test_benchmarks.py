@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks import accuracy, nonsense, paper, publish, race
+from benchmarks import accuracy, machine, nonsense, paper, publish, race
 from benchmarks.contestants import PROJECT, RACERS
 from benchmarks.turns import take_turns
 from benchmarks.work import Work
@@ -99,7 +99,7 @@ def test_the_race_writes_its_table(project: Project, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(race, "ROUNDS", 2)
     monkeypatch.setattr(sys, "argv", ["race"])
     race.main()
-    (table,) = (project.root / race.RESULTS).glob("*.csv")
+    (table,) = (project.root / machine.RESULTS).glob("*.csv")
     own, products = load_csv(table, race.Row._fields)
     assert [own["name"], products["name"]] == names
     assert own["ratio"] == own["lowest_ratio"] == own["highest_ratio"] == "1.0"
@@ -176,7 +176,7 @@ def test_the_benchmark_of_paper_writes_its_table(
 ) -> None:
     monkeypatch.chdir(trained.root)
     monkeypatch.setattr(paper, "KINDS", ("plain", "lined, table"))
-    monkeypatch.setattr(paper, "RESULTS", tmp_path)
+    monkeypatch.setattr(machine, "RESULTS", tmp_path)
     monkeypatch.setattr(sys, "argv", ["paper", "--digits", "3"])
     paper.main()
     rows = load_csv(tmp_path / "paper.csv", paper.Read._fields)
@@ -190,7 +190,7 @@ def test_nonsense_is_flagged_and_digits_are_not(trained: TrainedProject, monkeyp
     monkeypatch.setattr(nonsense, "FONTS", Path("none"))
     monkeypatch.setattr(sys, "argv", ["nonsense"])
     nonsense.main()
-    file = race.RESULTS / "nonsense.csv"
+    file = machine.RESULTS / "nonsense.csv"
     flagged = {row["kind"]: float(row["flagged"]) for row in load_csv(file, nonsense.Flagged._fields)}
     assert flagged.pop("test digits") < 0.05
     assert flagged.pop("letters of fonts that are digits too") < flagged["letters of fonts"]

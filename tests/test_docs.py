@@ -18,7 +18,7 @@ from dvc.cli.parser import get_main_parser
 from docs.draw_pictures import FLOWS, STAGES, draw_graph, draw_network
 from mnist import cli
 from mnist.recipe import PARAMS, Recipe
-from studies.results import load_results, summarize
+from studies.results import RESULTS, Run, load_rows, summarize
 from tests.helpers import ROOT
 from tests.trained import TrainedProject
 
@@ -69,7 +69,7 @@ def test_the_readme_is_short() -> None:
 
 def test_the_default_recipe_is_as_accurate_as_the_readme_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    (default,) = summarize(load_results("default"))
+    (default,) = summarize(load_rows(RESULTS / "default.csv", Run))
     row = f"{default.mean:.2f}% ± {default.deviation:.2f} | {default.seeds} | {default.seconds:.0f} s |"
     assert row in (ROOT / "README.md").read_text()
 

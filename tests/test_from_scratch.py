@@ -24,7 +24,7 @@ from mnist.data.published import (
 )
 from mnist.files import save
 from stages.pipeline import RAW
-from studies.results import load_results, summarize
+from studies.results import RESULTS, Run, load_rows, summarize
 from tests.helpers import ROOT, random_digits
 
 PAGE = (ROOT / "docs/from-scratch.md").read_text(encoding="utf-8")
@@ -86,7 +86,7 @@ def test_the_ladder_is_the_measured_one(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(ROOT)
     assert re.findall(r"^\| ([\w ]+) \| ([\d.]+) ± ([\d.]+) \|", PAGE, re.MULTILINE) == [
         (summary.recipe.replace("_", " "), f"{summary.mean:.2f}", f"{summary.deviation:.2f}")
-        for summary in summarize(load_results("ladder"))
+        for summary in summarize(load_rows(RESULTS / "ladder.csv", Run))
     ]
 
 

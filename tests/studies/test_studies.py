@@ -13,7 +13,7 @@ from mnist.data.published import TEST_IMAGES, TEST_LABELS
 from mnist.recipe import Recipe
 from stages.pipeline import RAW
 from studies import choices, ladder, results
-from studies.results import Run, Summary
+from studies.results import Run
 from tests.helpers import ROOT, recipe
 from tests.stages.project import Project
 
@@ -156,7 +156,7 @@ def test_a_recorded_figure_is_outdated_when_its_recipe_changes_but_not_when_a_ke
     monkeypatch.chdir(tmp_path)
     run = Run("mine", 1, 0.9, 0.3, 0.8, 0.4, 0.5, 2.0)
     results.save_results("study", [run], {"mine": recipe()})
-    assert results.load_results("study") == [run]
+    assert results.load_rows(results.RESULTS / "study.csv", Run) == [run]
     assert results.outdated_recipes("study", {"mine": recipe(seed=5)}) == []
     changed = recipe(eta=0.2, network={"hidden": [5]})
     assert results.outdated_recipes("study", {"mine": changed, "new": recipe()}) == [
@@ -173,7 +173,8 @@ def test_a_recorded_figure_is_outdated_when_its_recipe_changes_but_not_when_a_ke
 
 def test_a_summary_is_the_statistics_of_the_runs() -> None:
     runs = [Run("mine", seed, accuracy, 0, 0.5, 0, 0, 10 * seed) for seed, accuracy in ((1, 0.9), (2, 0.94))]
-    assert Summary.of(runs, "test_accuracy") == pytest.approx(("mine", 2, 92, 2 * 2**0.5, 90, 94, 15))
+    (summary,) = results.summarize(runs)
+    assert summary == pytest.approx(("mine", 2, 92, 2 * 2**0.5, 90, 94, 15))
 
 
 def test_a_recipe_of_a_study_that_is_no_table_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
