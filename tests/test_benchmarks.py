@@ -196,6 +196,7 @@ def test_nonsense_is_flagged_and_digits_are_not(trained: TrainedProject, monkeyp
     assert flagged.pop("letters of fonts that are digits too") < flagged["letters of fonts"]
     assert flagged.pop("drawn letters that are digits too") < flagged["drawn letters"]
     assert flagged.pop("shapes that are digits too") < flagged["shapes"]
+    assert flagged.pop("zigzags that are digits too") < flagged["zigzags"]
     assert min(flagged.values()) > 0.2
     assert np.mean(list(flagged.values())) > 0.6
     assert "| drawn letters | 54 | " in publish.make_table(file)
