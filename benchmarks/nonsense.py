@@ -1,7 +1,7 @@
 """Nonsense: letters, shapes, scribbles and other things that are no digits, and how many of them are flagged as such.
 
-Letters come from the fonts that are there and from strokes; strokes are drawn by a hand that shakes, slants and
-stretches them at random. The test images of the data set show how many real digits are flagged wrongly. Writes
+Letters come from the fonts that are there and from strokes. The unsteady hand of `studies.hands` draws strokes, with
+random widths and slants. The test images of the data set show how many real digits are flagged wrongly. Writes
 `benchmarks/results/nonsense.csv`.
 """
 
@@ -10,10 +10,9 @@ import itertools
 import math
 import string
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.machine import save_results
@@ -25,11 +24,11 @@ from mnist.errors import plain_errors
 from mnist.model import load_model
 from mnist.reading.placement import SIDE, place_digit
 from stages.pipeline import RAW, Workspace
+from studies.hands import Style, write
+from studies.handwriting import Stroke, arc, draw_strokes
 
-FloatArray: TypeAlias = NDArray[np.float64]
-Stroke: TypeAlias = list[tuple[float, float]]
-
-SHEET = 280
+SHEET = 140  # pixels
+HAND = Style({}, pen=(0.05, 0.17), breadth=(0.75, 1.2), slant=(-0.2, 0.2))
 FONTS = Path("/usr/share/fonts")
 _FONT_SIZE = 200
 TIMES = 50
@@ -38,52 +37,45 @@ DIGITS_TOO = {*"BDGIJOQSZbgijloqsyz", "diamond", "house", "lightning", "question
 # Twice as long a line as that of an 8, in sides of its box.
 LONG = 8
 
-
-def arc(x: float, y: float, width: float, height: float, start: float, end: float) -> Stroke:  # noqa: PLR0913, PLR0917
-    """Return points of an ellipse around (x, y), angles in degrees: 0 right, 90 down."""
-    angles = np.radians(np.linspace(start, end, 16))
-    return list(zip((x + width * np.cos(angles)).tolist(), (y + height * np.sin(angles)).tolist(), strict=True))
-
-
 # In a box of 1 x 1, upper left corner (0, 0).
 LETTERS: dict[str, list[Stroke]] = {
     "A": [[(0, 1), (0.45, 0), (0.9, 1)], [(0.2, 0.6), (0.72, 0.6)]],
     "B": [[(0.1, 0), (0.1, 1)],
-          [(0.1, 0), *arc(0.4, 0.25, 0.35, 0.25, -90, 90), *arc(0.4, 0.75, 0.42, 0.25, -90, 90), (0.1, 1)]],
-    "C": [arc(0.5, 0.5, 0.45, 0.5, -45, -315)],
-    "D": [[(0.1, 0), (0.1, 1)], [(0.1, 0), *arc(0.3, 0.5, 0.6, 0.5, -90, 90), (0.1, 1)]],
+          [(0.1, 0), *arc((0.4, 0.25), (0.35, 0.25), -90, 90), *arc((0.4, 0.75), (0.42, 0.25), -90, 90), (0.1, 1)]],
+    "C": [arc((0.5, 0.5), (0.45, 0.5), -45, -315)],
+    "D": [[(0.1, 0), (0.1, 1)], [(0.1, 0), *arc((0.3, 0.5), (0.6, 0.5), -90, 90), (0.1, 1)]],
     "E": [[(0.8, 0), (0.1, 0), (0.1, 1), (0.8, 1)], [(0.1, 0.5), (0.65, 0.5)]],
     "F": [[(0.8, 0), (0.1, 0), (0.1, 1)], [(0.1, 0.5), (0.65, 0.5)]],
-    "G": [[*arc(0.5, 0.5, 0.45, 0.5, -45, -360), (0.55, 0.52)]],
+    "G": [[*arc((0.5, 0.5), (0.45, 0.5), -45, -360), (0.55, 0.52)]],
     "H": [[(0.1, 0), (0.1, 1)], [(0.85, 0), (0.85, 1)], [(0.1, 0.5), (0.85, 0.5)]],
     "I": [[(0.5, 0), (0.5, 1)]],
-    "J": [[(0.7, 0), (0.7, 0.7), *arc(0.4, 0.7, 0.3, 0.3, 0, 170)]],
+    "J": [[(0.7, 0), (0.7, 0.7), *arc((0.4, 0.7), (0.3, 0.3), 0, 170)]],
     "K": [[(0.1, 0), (0.1, 1)], [(0.8, 0), (0.12, 0.55), (0.85, 1)]],
     "L": [[(0.1, 0), (0.1, 1), (0.75, 1)]],
     "M": [[(0, 1), (0.1, 0), (0.5, 0.65), (0.9, 0), (1, 1)]],
     "N": [[(0.1, 1), (0.1, 0), (0.85, 1), (0.85, 0)]],
-    "O": [arc(0.5, 0.5, 0.42, 0.5, -90, 270)],
-    "P": [[(0.1, 0), (0.1, 1)], [(0.1, 0), *arc(0.4, 0.27, 0.4, 0.27, -90, 90), (0.1, 0.54)]],
-    "Q": [arc(0.5, 0.5, 0.45, 0.48, -90, 270), [(0.55, 0.65), (0.95, 1.05)]],
-    "R": [[(0.1, 0), (0.1, 1)], [(0.1, 0), *arc(0.4, 0.25, 0.4, 0.25, -90, 90), (0.1, 0.5), (0.85, 1)]],
-    "S": [[*arc(0.5, 0.25, 0.33, 0.25, -30, -270), *arc(0.48, 0.75, 0.37, 0.25, -90, 150)]],
+    "O": [arc((0.5, 0.5), (0.42, 0.5), -90, 270)],
+    "P": [[(0.1, 0), (0.1, 1)], [(0.1, 0), *arc((0.4, 0.27), (0.4, 0.27), -90, 90), (0.1, 0.54)]],
+    "Q": [arc((0.5, 0.5), (0.45, 0.48), -90, 270), [(0.55, 0.65), (0.95, 1.05)]],
+    "R": [[(0.1, 0), (0.1, 1)], [(0.1, 0), *arc((0.4, 0.25), (0.4, 0.25), -90, 90), (0.1, 0.5), (0.85, 1)]],
+    "S": [[*arc((0.5, 0.25), (0.33, 0.25), -30, -270), *arc((0.48, 0.75), (0.37, 0.25), -90, 150)]],
     "T": [[(0, 0), (0.9, 0)], [(0.45, 0), (0.45, 1)]],
-    "U": [[(0.1, 0), (0.1, 0.65), *arc(0.47, 0.65, 0.37, 0.35, 180, 0), (0.84, 0)]],
+    "U": [[(0.1, 0), (0.1, 0.65), *arc((0.47, 0.65), (0.37, 0.35), 180, 0), (0.84, 0)]],
     "V": [[(0, 0), (0.45, 1), (0.9, 0)]],
     "W": [[(0, 0), (0.25, 1), (0.5, 0.3), (0.75, 1), (1, 0)]],
     "X": [[(0, 0), (0.85, 1)], [(0.85, 0), (0, 1)]],
     "Y": [[(0, 0), (0.45, 0.5), (0.9, 0)], [(0.45, 0.5), (0.45, 1)]],
     "Z": [[(0.05, 0), (0.85, 0), (0.05, 1), (0.9, 1)]],
-    "a": [arc(0.4, 0.6, 0.38, 0.4, -60, -420), [(0.75, 0.2), (0.75, 0.9), (0.9, 1)]],
-    "e": [[(0.1, 0.55), (0.85, 0.5), *arc(0.47, 0.5, 0.4, 0.5, 0, -310)]],
-    "f": [[*arc(0.65, 0.25, 0.25, 0.25, -10, -180), (0.4, 1)], [(0.1, 0.45), (0.75, 0.45)]],
-    "h": [[(0.1, 0), (0.1, 1)], [(0.1, 0.65), *arc(0.42, 0.68, 0.32, 0.26, 180, 360), (0.74, 1)]],
+    "a": [arc((0.4, 0.6), (0.38, 0.4), -60, -420), [(0.75, 0.2), (0.75, 0.9), (0.9, 1)]],
+    "e": [[(0.1, 0.55), (0.85, 0.5), *arc((0.47, 0.5), (0.4, 0.5), 0, -310)]],
+    "f": [[*arc((0.65, 0.25), (0.25, 0.25), -10, -180), (0.4, 1)], [(0.1, 0.45), (0.75, 0.45)]],
+    "h": [[(0.1, 0), (0.1, 1)], [(0.1, 0.65), *arc((0.42, 0.68), (0.32, 0.26), 180, 360), (0.74, 1)]],
     "k": [[(0.1, 0), (0.1, 1)], [(0.65, 0.35), (0.12, 0.7), (0.7, 1)]],
-    "m": [[(0, 0.1), (0, 1)], [(0, 0.4), *arc(0.25, 0.35, 0.25, 0.3, 180, 360), (0.5, 1)],
-          [(0.5, 0.4), *arc(0.75, 0.35, 0.25, 0.3, 180, 360), (1, 1)]],
-    "n": [[(0.1, 0.1), (0.1, 1)], [(0.1, 0.45), *arc(0.45, 0.4, 0.35, 0.35, 180, 360), (0.8, 1)]],
-    "r": [[(0.2, 0.1), (0.2, 1)], [(0.2, 0.5), *arc(0.55, 0.45, 0.35, 0.35, 180, 300)]],
-    "t": [[(0.4, 0), (0.4, 0.8), *arc(0.6, 0.8, 0.2, 0.2, 180, 60)], [(0.1, 0.3), (0.75, 0.3)]],
+    "m": [[(0, 0.1), (0, 1)], [(0, 0.4), *arc((0.25, 0.35), (0.25, 0.3), 180, 360), (0.5, 1)],
+          [(0.5, 0.4), *arc((0.75, 0.35), (0.25, 0.3), 180, 360), (1, 1)]],
+    "n": [[(0.1, 0.1), (0.1, 1)], [(0.1, 0.45), *arc((0.45, 0.4), (0.35, 0.35), 180, 360), (0.8, 1)]],
+    "r": [[(0.2, 0.1), (0.2, 1)], [(0.2, 0.5), *arc((0.55, 0.45), (0.35, 0.35), 180, 300)]],
+    "t": [[(0.4, 0), (0.4, 0.8), *arc((0.6, 0.8), (0.2, 0.2), 180, 60)], [(0.1, 0.3), (0.75, 0.3)]],
     "w": [[(0, 0), (0.22, 0.9), (0.5, 0.2), (0.75, 0.9), (1, 0)]],
     "y": [[(0.1, 0), (0.45, 0.55)], [(0.85, 0), (0.3, 1)]],
 }  # fmt: skip
@@ -99,8 +91,8 @@ def star(points: int, inner: float) -> Stroke:
 
 
 SHAPES: dict[str, list[Stroke]] = {
-    "heart": [[(0.5, 1), (0.08, 0.45), *arc(0.27, 0.25, 0.25, 0.25, 150, 350),
-               *arc(0.73, 0.25, 0.25, 0.25, 190, 390), (0.5, 1)]],
+    "heart": [[(0.5, 1), (0.08, 0.45), *arc((0.27, 0.25), (0.25, 0.25), 150, 350),
+               *arc((0.73, 0.25), (0.25, 0.25), 190, 390), (0.5, 1)]],
     "triangle": [[(0.5, 0), (1, 0.9), (0, 0.9), (0.5, 0)]],
     "square": [[(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]],
     "rectangle": [[(0, 0.2), (1, 0.2), (1, 0.8), (0, 0.8), (0, 0.2)]],
@@ -112,63 +104,33 @@ SHAPES: dict[str, list[Stroke]] = {
     "cross": [[(0.5, 0), (0.5, 1)], [(0, 0.5), (1, 0.5)]],
     "check": [[(0, 0.6), (0.35, 1), (1, 0)]],
     "spiral": [[(0.5 + r * math.cos(26 * r), 0.5 + r * math.sin(26 * r)) for r in np.linspace(0, 0.5, 40).tolist()]],
-    "crescent": [[*arc(0.5, 0.5, 0.45, 0.5, -60, -300), *arc(0.75, 0.5, 0.5, 0.45, 120, 240)]],
+    "crescent": [[*arc((0.5, 0.5), (0.45, 0.5), -60, -300), *arc((0.75, 0.5), (0.5, 0.45), 120, 240)]],
     "lightning": [[(0.6, 0), (0.2, 0.55), (0.6, 0.5), (0.3, 1)]],
     "wave": [[(x, 0.5 + 0.2 * math.sin(12 * x)) for x in np.linspace(0, 1, 25).tolist()]],
     "hash": [[(0.33, 0), (0.3, 1)], [(0.7, 0), (0.67, 1)], [(0, 0.33), (1, 0.33)], [(0, 0.67), (1, 0.67)]],
-    "question mark": [[*arc(0.5, 0.28, 0.3, 0.28, -170, 60), (0.5, 0.75)], [(0.5, 0.97), (0.5, 1)]],
+    "question mark": [[*arc((0.5, 0.28), (0.3, 0.28), -170, 60), (0.5, 0.75)], [(0.5, 0.97), (0.5, 1)]],
     "infinity": [[(0.5 + 0.5 * math.cos(t), 0.5 + 0.35 * math.sin(2 * t)) for t in np.linspace(0, 6.3, 33).tolist()]],
-    "tree": [[(0.5, 1), (0.5, 0.6)], arc(0.5, 0.3, 0.35, 0.3, 0, 360)],
-    "stick figure": [arc(0.5, 0.15, 0.15, 0.15, 0, 360), [(0.5, 0.3), (0.5, 0.65)], [(0.15, 0.45), (0.85, 0.45)],
+    "tree": [[(0.5, 1), (0.5, 0.6)], arc((0.5, 0.3), (0.35, 0.3), 0, 360)],
+    "stick figure": [arc((0.5, 0.15), (0.15, 0.15), 0, 360), [(0.5, 0.3), (0.5, 0.65)], [(0.15, 0.45), (0.85, 0.45)],
                      [(0.2, 1), (0.5, 0.65), (0.8, 1)]],
 }  # fmt: skip
 
 FACE = [
-    arc(0.5, 0.5, 0.5, 0.5, 0, 360),
+    arc((0.5, 0.5), (0.5, 0.5), 0, 360),
     [(0.32, 0.35), (0.33, 0.36)],
     [(0.68, 0.35), (0.67, 0.36)],
 ]
 FACES: dict[str, list[Stroke]] = {
-    "smiling": [*FACE, arc(0.5, 0.55, 0.28, 0.22, 20, 160)],
-    "sad": [*FACE, arc(0.5, 0.85, 0.25, 0.2, 200, 340)],
+    "smiling": [*FACE, arc((0.5, 0.55), (0.28, 0.22), 20, 160)],
+    "sad": [*FACE, arc((0.5, 0.85), (0.25, 0.2), 200, 340)],
     "straight": [*FACE, [(0.3, 0.72), (0.7, 0.72)], [(0.5, 0.45), (0.48, 0.58)]],
-    "without a circle": [*FACE[1:], arc(0.5, 0.55, 0.28, 0.22, 20, 160), [(0.5, 0.42), (0.5, 0.56)]],
+    "without a circle": [*FACE[1:], arc((0.5, 0.55), (0.28, 0.22), 20, 160), [(0.5, 0.42), (0.5, 0.56)]],
 }
 
 
 def draw(strokes: list[Stroke], rng: np.random.Generator) -> ByteArray:
-    """Return strokes in a box of 1 x 1 as an image (28, 28), drawn by a hand that turns, slants and shakes them."""
-    turn, slant, stretch = rng.uniform((-0.15, -0.2, 0.75), (0.15, 0.2, 1.2))
-    side, pen = rng.uniform(120, 240), rng.uniform(10, 24)
-    # Each coordinate is shifted by four waves, two along x and two along y.
-    waves = rng.normal(0, 0.03, (2, 2, 2))
-    matrix = (
-        side
-        * np.array([[stretch, -slant], [0, 1]]).T
-        @ [
-            [math.cos(turn), math.sin(turn)],
-            [-math.sin(turn), math.cos(turn)],
-        ]
-    )
-
-    def moved(points: Stroke) -> Stroke:
-        places = np.array(points) - 0.5
-        shifts = np.einsum("cka,pka->pc", waves, np.sin(math.pi * np.array([[1], [2]]) * places[:, np.newaxis]))
-        return [(float(x), float(y)) for x, y in (places + shifts) @ matrix + SHEET / 2]
-
-    return place_digit(ink([moved(stroke) for stroke in strokes], pen))
-
-
-def ink(strokes: list[Stroke], pen: float) -> FloatArray:
-    """Return the ink of strokes in pixels of the sheet, (SHEET, SHEET), 0 to 1."""
-    picture = Image.new("L", (2 * SHEET, 2 * SHEET))
-    on = ImageDraw.Draw(picture)
-    for stroke in strokes:
-        points = [(2 * x, 2 * y) for x, y in stroke]
-        on.line(points, 255, round(2 * pen))
-        for x, y in points:
-            on.ellipse((x - pen, y - pen, x + pen, y + pen), 255)
-    return np.asarray(picture.reduce(2), np.float64) / 255
+    """Return strokes in a box of 1 x 1 as an image (28, 28), drawn by an unsteady hand."""
+    return place_digit(draw_strokes(*write(lambda _: strokes, HAND, rng), SHEET))
 
 
 def knot(rng: np.random.Generator) -> ByteArray:
@@ -177,7 +139,7 @@ def knot(rng: np.random.Generator) -> ByteArray:
     waves, phases = rng.integers(2, 7, (3, 2)), rng.uniform(0, 2 * math.pi, (3, 2))
     points = np.sin(waves * along + phases).sum(axis=1)
     points = (points - points.min(axis=0)) / np.ptp(points, axis=0)
-    return draw([[(x, y) for x, y in points.tolist()]], rng)
+    return draw([[(x, y) for x, y in points]], rng)
 
 
 def wander(rng: np.random.Generator, *, long: bool) -> ByteArray:
@@ -190,15 +152,15 @@ def wander(rng: np.random.Generator, *, long: bool) -> ByteArray:
         size = max(np.ptp(x), np.ptp(y))
         if (count > LONG * size) == long:
             break
-    x, y = (x - x.min()) / size * 200 + 40, (y - y.min()) / size * 200 + 40
-    return place_digit(ink([list(zip(x.tolist(), y.tolist(), strict=True))], rng.uniform(10, 20)))
+    points = np.stack([x - x.min(), y - y.min()], axis=1) / size * 5 / 7 + 1 / 7
+    return place_digit(draw_strokes([[(x, y) for x, y in points]], rng.uniform(0.036, 0.071), SHEET))
 
 
 def zigzag(rng: np.random.Generator, strokes: int) -> ByteArray:
     """Return a line to and fro across the sheet, as people cross something out."""
     x = np.where(np.arange(strokes + 1) % 2, 0.9, 0.1) + rng.normal(0, 0.08, strokes + 1)
     y = np.linspace(0, 1, strokes + 1) + rng.normal(0, 0.04, strokes + 1)
-    return draw([list(zip(x.tolist(), y.tolist(), strict=True))], rng)
+    return draw([list(zip(x, y, strict=True))], rng)
 
 
 def several(rng: np.random.Generator, digits: ByteArray) -> ByteArray:
@@ -218,18 +180,17 @@ def filled(rng: np.random.Generator) -> ByteArray:
     return place_digit(((y / height) ** 2 + (x / width) ** 2 <= 0.25).astype(float))
 
 
-def letter(text: str, font: ImageFont.FreeTypeFont) -> ByteArray:
+def letter(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> ByteArray:
     """Return a letter of a font as an image (28, 28)."""
     picture = Image.new("L", (400, 400))
     ImageDraw.Draw(picture).text((50, 50), text, 255, font)
     return place_digit(np.asarray(picture, np.float64) / 255)
 
 
-def fonts() -> list[ImageFont.FreeTypeFont]:
+def fonts() -> list[ImageFont.FreeTypeFont | ImageFont.ImageFont]:
     """Return the fonts of this machine, Pillow's own among them."""
-    own = ImageFont.load_default(_FONT_SIZE)
     found = [ImageFont.truetype(path, _FONT_SIZE) for path in sorted(FONTS.rglob("*.ttf")) if "Math" not in path.name]
-    return [*found, *([own] if isinstance(own, ImageFont.FreeTypeFont) else [])]
+    return [*found, ImageFont.load_default(_FONT_SIZE)]
 
 
 def make_all(digits: ByteArray, rng: np.random.Generator) -> dict[str, list[ByteArray]]:
@@ -237,11 +198,9 @@ def make_all(digits: ByteArray, rng: np.random.Generator) -> dict[str, list[Byte
     kinds: dict[str, list[ByteArray]] = {}
     for text, font in itertools.product(string.ascii_letters, fonts()):
         kinds.setdefault(_kind("letters of fonts", text), []).append(letter(text, font))
-    for text, strokes in LETTERS.items():
-        kinds.setdefault(_kind("drawn letters", text), []).extend(draw(strokes, rng) for _ in range(TIMES))
-    for text, strokes in SHAPES.items():
-        kinds.setdefault(_kind("shapes", text), []).extend(draw(strokes, rng) for _ in range(TIMES))
-    kinds["faces"] = [draw(strokes, rng) for strokes in FACES.values() for _ in range(TIMES)]
+    for kind, drawings in (("drawn letters", LETTERS), ("shapes", SHAPES), ("faces", FACES)):
+        for text, strokes in drawings.items():
+            kinds.setdefault(_kind(kind, text), []).extend(draw(strokes, rng) for _ in range(TIMES))
     some = range(5 * TIMES)
     kinds["knots"] = [knot(rng) for _ in some]
     kinds["wandering lines"] = [wander(rng, long=True) for _ in some]

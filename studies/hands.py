@@ -118,22 +118,27 @@ STYLES: dict[str, Style] = {
 
 
 def draw(name: str, rng: np.random.Generator) -> Written:
-    """Return a digit in a style of STYLES, drawn by an unsteady hand; it fills the same fraction of every sheet."""
+    """Return a digit in a style of STYLES."""
     style = STYLES[name]
     digit = list(style.forms)[rng.integers(len(style.forms))]
+    return Written(digit, *write(style.forms[digit], style, rng), name)
+
+
+def write(form: Form, style: Style, rng: np.random.Generator) -> tuple[list[Stroke], float]:
+    """Return strokes and the pen's width, as an unsteady hand draws a form; it fills the same part of every sheet."""
     pen, breadth, slant = (rng.uniform(*bounds) for bounds in (style.pen, style.breadth, style.slant))
     shape = np.array([[breadth, -slant], [0, 1]])
     # The hand wavers: a wave shifts the points in each direction.
     waves, phases, swings = rng.normal(0, 0.5, (2, 2)), rng.uniform(0, 2 * np.pi, 2), rng.normal(0, 0.05, 2)
     strokes = []
-    for stroke in style.forms[digit](rng):
+    for stroke in form(rng):
         points = _divide(stroke) - 0.5
         strokes.append((points + swings * np.sin(2 * np.pi * points @ waves + phases)) @ shape.T)
     everything = np.concatenate(strokes)
     lowest, extent = everything.min(axis=0), np.ptp(everything, axis=0)
     scale = _LARGEST / extent.max()
     placed = [(stroke - lowest - extent / 2) * scale + 0.5 for stroke in strokes]
-    return Written(digit, [[(x, y) for x, y in stroke] for stroke in placed], pen * scale, name)
+    return [[(x, y) for x, y in stroke] for stroke in placed], pen * scale
 
 
 def _divide(stroke: Stroke) -> NDArray[np.float64]:

@@ -123,11 +123,16 @@ def written(pen: float) -> list[Written]:
 
 
 def ink_of(sheet: Written, side: int) -> NDArray[np.float64]:
-    """Return the ink on a sheet of `side` x `side` pixels, (side, side): 0 paper to 1 ink."""
+    """Return the ink on a sheet of `side` x `side` pixels, as `draw_strokes` does."""
+    return draw_strokes(sheet.strokes, sheet.pen, side)
+
+
+def draw_strokes(strokes: list[Stroke], pen: float, side: int) -> NDArray[np.float64]:
+    """Return the ink of strokes on a sheet of 1 x 1, (side, side): 0 paper to 1 ink."""
     fine = 4 * side
     picture = Image.new("L", (fine, fine))
-    draw, radius = ImageDraw.Draw(picture), sheet.pen * fine / 2
-    for stroke in sheet.strokes:
+    draw, radius = ImageDraw.Draw(picture), pen * fine / 2
+    for stroke in strokes:
         points = [(x * fine, y * fine) for x, y in stroke]
         draw.line(points, 255, round(2 * radius))
         for x, y in points:
