@@ -14,10 +14,9 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
@@ -29,11 +28,8 @@ from mnist.errors import plain_errors
 from mnist.model import Model, load_model
 from mnist.reading.ink import read_digit
 from mnist.reading.picture import read_grey
-from mnist.reading.placement import NoDigitError
+from mnist.reading.placement import ByteArray, FloatArray, NoDigitError
 from stages.pipeline import RAW, Workspace
-
-ByteArray: TypeAlias = NDArray[np.uint8]
-FloatArray: TypeAlias = NDArray[np.float64]
 
 SIDE = 140
 KINDS = (

@@ -10,9 +10,9 @@ from mnist.data.published import TRAIN_IMAGES, TRAIN_LABELS
 from mnist.files import save
 from mnist.nn import Network, relu, sigmoid
 from mnist.nn.arrays import FloatArray
+from stages.pipeline import RAW
 
 DOCS = Path("docs")
-RAW = Path("data/raw")
 
 # Column and row of each stage; an arrow with its label for each kind of file that one stage hands to another.
 STAGES = {

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from latex2mathml.converter import convert
 
+from mnist.files import save
+
 ROOT = Path(__file__).parents[1]
 LINK = re.compile(r"(?<=\]\()(?!\w+:)([^)\s#]+)")
 AS_THEY_ARE = (".md", ".png", ".svg")
@@ -31,11 +33,11 @@ def write_pages(pages: Path) -> None:
         found.add(path)
         name = path.relative_to(ROOT).as_posix()
         if path.suffix in AS_THEY_ARE[1:]:
-            write(pages / name, path.read_bytes())
+            save({pages / name: path.read_bytes()})
             continue
         text = read_page(path)
         waiting += [Path(os.path.normpath(path.parent / link)) for link in LINK.findall(text)]
-        write(pages / (name if path.suffix == ".md" else f"{name}.md"), translate(text).encode())
+        save({pages / (name if path.suffix == ".md" else f"{name}.md"): translate(text).encode()})
 
 
 def read_page(path: Path) -> str:
@@ -63,7 +65,7 @@ def write_reference(folder: Path) -> None:
     for package in PACKAGES:
         modules = sorted(path.stem for path in ROOT.joinpath(*package.split(".")).glob("[!_]*.py"))
         names = "\n\n".join(f"::: {package}.{module}" for module in modules)
-        write(folder / f"{package}.md", f"# {package}\n\n{names}\n".encode())
+        save({folder / f"{package}.md": f"# {package}\n\n{names}\n".encode()})
 
 
 def list_pages() -> str:
@@ -76,12 +78,6 @@ def list_pages() -> str:
     return ", ".join(['{ "Start" = "README.md" }', '{ "All pages" = "docs/README.md" }', *lines])
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write a file, and its folder if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-
-
 def main() -> None:
     """Write the pages, and let Zensical make the site of them; it fails where a link leads to nothing."""
     site = Path(sys.argv[1])
@@ -89,7 +85,7 @@ def main() -> None:
     write_pages(site / "pages")
     write_reference(site / "pages/reference")
     settings = (ROOT / "docs/zensical.toml").read_text(encoding="utf-8").replace("nav = []", f"nav = [{list_pages()}]")
-    write(site / "zensical.toml", settings.encode())
+    save({site / "zensical.toml": settings.encode()})
     build = [sys.executable, "-m", "zensical", "build", "--strict", "--config-file", str(site / "zensical.toml")]
     sys.exit(subprocess.run(build, cwd=ROOT, check=False).returncode)  # noqa: S603 (no input from outside)
 
