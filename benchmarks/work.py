@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist.cores import choose_processes
-from mnist.data.batches import Batches, prefetch
+from mnist.data.batches import Batches
 from mnist.data.dataset import Prepared, read_raw
 from mnist.data.published import TRAIN_IMAGES, TRAIN_LABELS
 from mnist.fingerprint import blas_threads
@@ -51,13 +51,10 @@ class Work:
             yield batches.order(len(batches.dataset), batches.batch_size, batches.generators["shuffling"])
 
     def chunks(self) -> Iterator[tuple[FloatArray, NDArray[np.int64], list[float]]]:
-        """Yield this project's batches for another library, in chunks that a thread makes.
+        """Yield this project's batches for another library, in chunks.
 
         A chunk: normalised images (batches, batch_size, 784), labels (batches, batch_size), and the eta of each batch.
         """
-        return prefetch(self._chunks())
-
-    def _chunks(self) -> Iterator[tuple[FloatArray, NDArray[np.int64], list[float]]]:
         training, batches = self.recipe.start(self.prepared)
         size, epochs = self.recipe.batch_size, self.recipe.epochs
         for epoch in range(epochs):

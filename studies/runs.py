@@ -51,10 +51,11 @@ def load_changes(path: Path) -> dict[str, dict[str, Any]]:
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     """Add the option that all studies share."""
-    parser.add_argument("--jobs", type=_positive, default=count_cores(), help="runs at a time (%(default)s, the cores)")
+    parser.add_argument("--jobs", type=positive, default=count_cores(), help="runs at a time (%(default)s, the cores)")
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Return the number that an option gives; raises ArgumentTypeError if it is less than 1."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("should be 1 or more")

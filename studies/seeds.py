@@ -9,7 +9,7 @@ from pathlib import Path
 from mnist.errors import plain_errors
 from mnist.recipe import Recipe
 from studies.results import RESULTS, markdown, save_results
-from studies.runs import add_jobs, run_all
+from studies.runs import add_jobs, positive, run_all
 
 
 def main() -> None:
@@ -18,12 +18,10 @@ def main() -> None:
     parser.add_argument(
         "recipes", type=Path, nargs="+", metavar="RECIPE", help="params.yaml, or a file of its changes (an overlay)"
     )
-    parser.add_argument("--seeds", type=int, default=10, help="number of seeds: 1, 2, ... (%(default)s)")
+    parser.add_argument("--seeds", type=positive, default=10, help="number of seeds: 1, 2, ... (%(default)s)")
     parser.add_argument("--save", metavar="NAME", help=f"also write {RESULTS}/NAME.csv")
     add_jobs(parser)
     arguments = parser.parse_args()
-    if arguments.seeds < 1:
-        parser.error("--seeds should be 1 or more")
     with plain_errors():
         recipes = {path.stem: Recipe.load_overlay(path) for path in arguments.recipes}
         runs = run_all(recipes, range(1, arguments.seeds + 1), arguments.jobs)
