@@ -10,7 +10,6 @@ and `--digits 1000` ten minutes.
 import argparse
 import io
 import itertools
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -22,10 +21,10 @@ from tqdm import tqdm
 
 from benchmarks.machine import save_results
 from mnist.cores import count_cores
-from mnist.data.dataset import Dataset, read_raw
+from mnist.data.dataset import read_raw
 from mnist.data.published import TEST_IMAGES, TEST_LABELS
 from mnist.errors import plain_errors
-from mnist.model import Model, load_model
+from mnist.model import load_model
 from mnist.reading.ink import read_digit
 from mnist.reading.picture import read_grey
 from mnist.reading.placement import ByteArray, FloatArray, NoDigitError
@@ -97,10 +96,7 @@ class Paper:
             large = np.clip((large - 0.55) / 0.3, 0, 1)
         ink = np.zeros((SIDE, SIDE))
         top, left = (int((SIDE - size) / 2 + rng.uniform(-0.06, 0.06) * SIDE) for _ in range(2))
-        rows, columns = (slice(max(0, first), first + size) for first in (top, left))
-        part = large[max(0, -top) :, max(0, -left) :]
-        target = ink[rows, columns]
-        target[:] = part[: target.shape[0], : target.shape[1]]
+        ink[top : top + size, left : left + size] = large
         return ink
 
     def _ruled(self, along: FloatArray, across: FloatArray, rng: np.random.Generator) -> FloatArray:
@@ -144,27 +140,20 @@ def read_kind(kind: str, seed: int, images: ByteArray) -> ByteArray:
     return found
 
 
-def measure(model: Model, digits: Dataset) -> Iterator[Read]:
-    """Yield the accuracy on each kind of paper."""
-    with ProcessPoolExecutor(count_cores()) as pool:
-        papers = pool.map(read_kind, KINDS, itertools.count(), itertools.repeat(digits.images))
-        for number, (kind, found) in enumerate(zip(KINDS, papers, strict=True)):
-            right = model(found).argmax(axis=1) == digits.labels
-            yield Read(number, kind, len(right), float(right.mean()))
-
-
 def main() -> None:
     """Read the test digits on all kinds of paper, print the accuracy by kind, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--digits", type=int, default=10_000, help="read so many test digits on each kind of paper")
-    arguments = parser.parse_args()
-    with plain_errors("the same command starts over"):
-        test = read_raw(RAW / TEST_IMAGES, RAW / TEST_LABELS)
-        digits = Dataset(test.images[: arguments.digits], test.labels[: arguments.digits])
+    count = parser.parse_args().digits
+    with plain_errors("the same command starts over"), ProcessPoolExecutor(count_cores()) as pool:
+        model, test = load_model(Workspace(Path()).model), read_raw(RAW / TEST_IMAGES, RAW / TEST_LABELS)
+        papers = pool.map(read_kind, KINDS, itertools.count(), itertools.repeat(test.images[:count]))
         rows = []
-        for row in tqdm(measure(load_model(Workspace(Path()).model), digits), "papers", len(KINDS), disable=None):
-            rows.append(row)
-            tqdm.write(f"{row.number:2} {row.kind:24} {row.accuracy:.2%}")
+        for number, found in enumerate(tqdm(papers, "papers", len(KINDS), disable=None)):
+            kind = KINDS[number]
+            right = model(found).argmax(axis=1) == test.labels[:count]
+            rows.append(Read(number, kind, len(right), float(right.mean())))
+            tqdm.write(f"{number:2} {kind:24} {right.mean():.2%}")
         save_results("paper", rows)
 
 
