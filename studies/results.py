@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_type_hints
 
-from mnist.checked import flatten
-from mnist.files import encode_csv, encode_json, load_csv, load_json, save
+from mnist.files import encode_csv, encode_json, load_csv, save
 from mnist.fingerprint import describe_arithmetic
 from mnist.recipe import Recipe
 
@@ -96,20 +95,3 @@ def save_results(name: str, runs: list[Run], recipes: Mapping[str, Recipe]) -> N
     """Write studies/results/NAME.csv with a line for each run, and NAME.json with the recipes and the arithmetic."""
     values = {name: recipe.model_dump(exclude={"seed"}) for name, recipe in recipes.items()}
     save_rows(RESULTS / f"{name}.csv", runs, arithmetic=describe_arithmetic(), recipes=values)
-
-
-def outdated_recipes(name: str, recipes: Mapping[str, Recipe]) -> list[str]:
-    """Return a line for each value of a recipe that has changed since studies/results/NAME.csv was measured.
-
-    A hyperparameter that was added after the measurement does not count: its value in params.yaml changes nothing.
-    """
-    recorded = load_json(RESULTS / f"{name}.json")["recipes"]
-    lines = [f"{recipe}: was not measured" for recipe in recipes if recipe not in recorded]
-    for recipe, values in recorded.items():
-        present = flatten(recipes[recipe].model_dump()) if recipe in recipes else {}
-        lines += [
-            f"{recipe}: {key} = {present.get(key)}, measured with {value}"
-            for key, value in flatten(values).items()
-            if present.get(key) != value
-        ]
-    return lines

