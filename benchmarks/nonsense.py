@@ -28,7 +28,7 @@ from studies.hands import Style, write
 from studies.handwriting import Stroke, arc, draw_strokes
 
 SHEET = 140  # pixels
-HAND = Style({}, pen=(0.05, 0.17), breadth=(0.75, 1.2), slant=(-0.2, 0.2))
+HAND = Style(pen=(0.05, 0.17), breadth=(0.75, 1.2), slant=(-0.2, 0.2))
 FONTS = Path("/usr/share/fonts")
 _FONT_SIZE = 200
 TIMES = 50

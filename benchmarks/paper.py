@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from benchmarks.machine import save_results
 from mnist.cores import count_cores
@@ -25,6 +24,7 @@ from mnist.data.dataset import read_raw
 from mnist.data.published import TEST_IMAGES, TEST_LABELS
 from mnist.errors import plain_errors
 from mnist.model import load_model
+from mnist.progress import tqdm
 from mnist.reading.ink import read_digit
 from mnist.reading.picture import read_grey
 from mnist.reading.placement import ByteArray, FloatArray, NoDigitError

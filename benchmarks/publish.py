@@ -64,8 +64,8 @@ def plain_table(file: Path) -> str:
 def recipes_table(folder: Path) -> str:
     """Return the table of all studies of a single recipe on the test images, the most accurate recipe first."""
     studies = [summarize(load_rows(file, Run)) for file in folder.glob("*.csv") if _header(file) == Run._fields]
-    rows = []
-    for summary, *_ in sorted((each for each in studies if len(each) == 1), key=lambda each: -each[0].mean):
+    summaries, rows = [study[0] for study in studies if len(study) == 1], []
+    for summary in sorted(summaries, key=lambda summary: -summary.mean):
         name = "default" if summary.recipe == PARAMS.stem else summary.recipe
         path = next(filter(Path.exists, (Path(place, f"{summary.recipe}.yaml") for place in RECIPES)))
         accuracy = f"{summary.mean:.2f}% ± {summary.deviation:.2f}"

@@ -44,17 +44,20 @@ class Reading(NamedTuple):
     times: int
 
 
+def _usual(hands: list[list[Stroke]]) -> Form:
+    return lambda rng: hands[rng.integers(len(hands))]
+
+
+_USUAL = {digit: _usual(hands) for digit, hands in HANDS.items()}
+
+
 class Style(NamedTuple):
     """The digits of a style, the functions that form them, and the ranges of their random measures."""
 
-    forms: Mapping[int, Form]
+    forms: Mapping[int, Form] = _USUAL
     pen: Range = (0.06, 0.12)  # width of the stroke / height of the digit
     breadth: Range = (0.6, 0.8)  # width / height
     slant: Range = (-0.05, 0.25)  # shift to the right / height
-
-
-def _usual(digit: int) -> Form:
-    return lambda rng: HANDS[digit][rng.integers(len(HANDS[digit]))]
 
 
 def upstroked_1(rng: np.random.Generator) -> list[Stroke]:
@@ -97,17 +100,15 @@ def slashed_0(rng: np.random.Generator) -> list[Stroke]:
     return [arc((0.5, 0.5), (0.4, 0.5), -80, 285), [(0.5 + x, 0.5 - y), (0.5 - x, 0.5 + y)]]
 
 
-ALL: dict[int, Form] = {digit: _usual(digit) for digit in HANDS}
-
 STYLES: dict[str, Style] = {
-    "usual": Style(ALL),
-    "tiny": Style(ALL, pen=(0.25, 0.4)),
-    "thick pen": Style(ALL, pen=(0.16, 0.25)),
-    "thin pen": Style(ALL, pen=(0.015, 0.03)),
-    "tall and thin": Style(ALL, breadth=(0.3, 0.45)),
-    "wide": Style(ALL, breadth=(1.1, 1.5)),
-    "slanted": Style(ALL, slant=(0.35, 0.6)),
-    "leaning back": Style(ALL, slant=(-0.4, -0.2)),
+    "usual": Style(),
+    "tiny": Style(pen=(0.25, 0.4)),
+    "thick pen": Style(pen=(0.16, 0.25)),
+    "thin pen": Style(pen=(0.015, 0.03)),
+    "tall and thin": Style(breadth=(0.3, 0.45)),
+    "wide": Style(breadth=(1.1, 1.5)),
+    "slanted": Style(slant=(0.35, 0.6)),
+    "leaning back": Style(slant=(-0.4, -0.2)),
     "1 with an upstroke": Style({1: upstroked_1}),
     "7 with a bar": Style({7: barred_7}),
     "open 4": Style({4: open_4}),

@@ -45,12 +45,12 @@ class Summary(NamedTuple):
 
 def summarize(runs: list[Run]) -> list[Summary]:
     """Return a summary of each recipe, in the order of the runs; the accuracy is the one that `markdown` names."""
-    groups: dict[str, list[Run]] = {}
+    accuracy, groups = f"{_measured_images(runs)}_accuracy", dict[str, list[Run]]()
     for run in runs:
         groups.setdefault(run.recipe, []).append(run)
     summaries = []
     for recipe, group in groups.items():
-        values = [100 * getattr(run, f"{_measured_images(runs)}_accuracy") for run in group]
+        values = [100 * getattr(run, accuracy) for run in group]
         deviation = statistics.stdev(values) if len(values) > 1 else math.nan
         seconds = statistics.mean(run.seconds for run in group)
         summaries.append(
