@@ -4,12 +4,12 @@
 const PEN = 16; // in pixels of the sheet, which is 280 wide: after scaling, strokes are as thick as MNIST's
 
 // The content of the sheet: strokes (each a list of points) over an image (28 x 28 pixels 0..255) or over paper; the
-// number of the test image; and the class to compare with, if it is known.
-const EMPTY = { strokes: [], image: null, example: null, rival: null };
+// number of the test image; which digit of a row to explain; and the class to compare it with, if it is known.
+const EMPTY = { strokes: [], image: null, example: null, part: 0, rival: null };
 
 // Calls `changed(finished)` after each change; `finished` is false while the user draws a stroke. Returns a pad with
-// `drawing`, the content of the sheet; `put`, which replaces it and can be undone; `pixels`, the network's input or null;
-// `parts`, the inputs for several digits in a row; and `redraw`.
+// `drawing`, the content of the sheet; `put`, which replaces it and can be undone; `inputs`, what the network reads; and
+// `redraw`.
 function setUpPad(sheet, changed) {
   const context = sheet.getContext("2d", { willReadFrequently: true });
   const history = [EMPTY];
@@ -27,13 +27,12 @@ function setUpPad(sheet, changed) {
       context.clearRect(0, 0, sheet.width, sheet.height);
       paintDrawing(context, getComputedStyle(sheet).color);
     },
-    pixels() {
-      return pad.drawing.image ? shrink(inkOnSheet(), sheet.width) : placeDigit(inkOnSheet(), sheet.height, sheet.width);
-    },
-    parts() {
-      if (pad.drawing.image) return [];
-      const parts = splitDigits(inkOnSheet(), sheet.height, sheet.width);
-      return parts.map((part) => placeDigit(part, sheet.height, sheet.width));
+    // The whole sheet, null without ink, and the digits of a row: 28 x 28 pixels each.
+    inputs() {
+      const { height, width } = sheet, ink = inkOnSheet();
+      if (pad.drawing.image) return { whole: shrink(ink, width), parts: [] };
+      const parts = splitDigits(ink, height, width).map((part) => placeDigit(part, height, width));
+      return { whole: placeDigit(ink, height, width), parts };
     },
   };
 

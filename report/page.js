@@ -79,11 +79,7 @@ function setUpDrawing(network, novelty, prototypes) {
     const button = make("button", { type: "button" },
       make("span", {}, NAMES[digit]), make("span", { className: "track" }, bar), value);
     button.setAttribute("aria-pressed", "false");
-    button.addEventListener("click", () => {
-      pad.drawing.rival = digit;
-      show(true);
-      announce("why-title");
-    });
+    button.addEventListener("click", () => explainAs({ rival: digit }));
     element("bars").append(make("li", {}, button));
     return { bar, value, button };
   });
@@ -95,29 +91,55 @@ function setUpDrawing(network, novelty, prototypes) {
   });
   const announce = (id) => { element("announced").textContent = element(id).textContent; };
 
+  // Explain another digit of the row, or compare with another class.
+  function explainAs(choice) {
+    Object.assign(pad.drawing, choice);
+    show(true);
+    announce("why-title");
+  }
+
+  function read(image) {
+    const z = network.forward(image).at(-1);
+    return { image, probabilities: network.probabilities(z), novelty: novelty.score(image, z) };
+  }
+
   function show(finished) {
-    const image = pad.pixels();
-    const think = (pixels) => {
-      const z = network.forward(pixels).at(-1);
-      return { probabilities: network.probabilities(z), novelty: novelty.score(pixels, z) };
-    };
-    const whole = image === null ? { probabilities: new Float64Array(NAMES.length) } : think(image);
-    const best = image === null ? -1 : largest(whole.probabilities);
-    const rival = image === null ? -1 : rivalOf(whole.probabilities, best);
+    const { whole, parts } = pad.inputs();
+    const things = whole ? chooseThings(read(whole), parts.map(read)) : [];
+    const part = Math.min(pad.drawing.part, things.length - 1);
+    const thing = things[part]; // undefined without ink
+    const best = thing && largest(thing.probabilities);
+    const rival = thing && rivalOf(thing.probabilities, best);
     bars.forEach(({ bar, value, button }, digit) => {
-      const probability = whole.probabilities[digit];
+      const probability = thing?.probabilities[digit] ?? 0;
       bar.style.width = `${100 * probability}%`;
-      value.textContent = image === null ? "" : `${(100 * Math.min(probability, MOST)).toFixed(1)}%`;
+      value.textContent = thing ? `${(100 * Math.min(probability, MOST)).toFixed(1)}%` : "";
       button.classList.toggle("best", digit === best);
       button.setAttribute("aria-pressed", String(digit === rival));
-      button.disabled = image === null;
+      button.disabled = !thing;
     });
-    element("verdict").textContent = image === null
-      ? element("verdict").dataset.invitation
-      : sentence(describe(chooseThings(whole, pad.parts().map(think)), NAMES));
-    element("origin").textContent = image === null ? element("origin").dataset.invitation : originOf(pad.drawing);
-    for (const id of ["why", "to-why"]) element(id).hidden = image === null;
-    if (image !== null && finished) explain(image, best, rival);
+    for (const id of ["verdict", "origin"]) element(id).textContent = element(id).dataset.invitation;
+    if (thing) {
+      element("verdict").textContent = sentence(describe(things, NAMES));
+      element("origin").textContent = originOf(pad.drawing);
+    }
+    if (!finished) return;
+    element("parts").hidden = things.length < 2;
+    element("part-buttons").replaceChildren(...things.map((other, place) => partButton(other, place, place === part)));
+    for (const id of ["why", "to-why"]) element(id).hidden = !thing;
+    if (thing) explain(thing.image, best, rival);
+  }
+
+  function partButton({ image, probabilities }, place, chosen) {
+    const canvas = tile(`Explain number ${place + 1}, ${withArticle(largest(probabilities))}`);
+    painted(canvas, () => paintDigit(canvas, image));
+    const button = make("button", { type: "button" }, canvas);
+    button.setAttribute("aria-pressed", String(chosen));
+    button.addEventListener("click", () => {
+      explainAs({ part: place, rival: null });
+      element("part-buttons").children[place].focus(); // this button has been replaced
+    });
+    return button;
   }
 
   function originOf({ example, strokes, rival }) {

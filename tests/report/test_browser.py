@@ -257,6 +257,24 @@ def test_the_visitor_says_what_a_drawing_was(opened: Opened) -> None:
     assert opened.page.inner_text("#why-title") == "Why a 4, and not a 9?"
 
 
+def test_of_several_digits_the_visitor_chooses_the_one_to_explain(opened: Opened) -> None:
+    four, two = ([[(x / 2, y / 2 + 0.25) for x, y in stroke] for stroke in hand(1)[digit].strokes] for digit in (4, 2))
+    opened.draw(Written(4, four, PEN, "a 4"))
+    assert not opened.page.is_visible("#parts")
+    opened.draw(Written(42, four + [[(x + 0.5, y) for x, y in stroke] for stroke in two], PEN, "42"))
+    assert opened.verdict.startswith("42: a 4 (")
+    for number, digit in ((2, "a 2"), (1, "a 4")):
+        opened.page.focus(f"#part-buttons button:nth-child({number})")
+        opened.page.keyboard.press("Enter")
+        assert opened.page.evaluate("document.activeElement.ariaPressed") == "true"
+        title = opened.page.inner_text("#why-title")
+        assert title.startswith(f"Why {digit}, and not ")
+        assert opened.page.inner_text("#announced") == title
+        assert opened.page.inner_text(".bars .best").split()[0] == digit[-1]
+    opened.page.click("#clear")
+    assert not opened.page.is_visible("#parts")
+
+
 def test_a_misread_test_digit_is_explained_in_three_clicks(opened: Opened, reported: TrainedProject) -> None:
     examples, model = load_array(reported.workspace.examples, EXAMPLE), reported.model
     training = load_prepared(reported.workspace.prepared).training
@@ -291,7 +309,10 @@ def test_on_a_phone_three_taps_lead_to_the_explanation(opened: Opened) -> None:
     opened.page.click("#confusion .level-1 button >> nth=0")
     opened.page.click("#cell-digits button >> nth=0")
     opened.page.click("#to-why")
-    assert opened.page.evaluate("document.getElementById('why').getBoundingClientRect().top") == pytest.approx(0, abs=2)
+    verdict, why = (opened.page.locator(place).bounding_box() for place in ("#verdict", "#why"))
+    assert verdict is not None
+    assert why is not None
+    assert why["y"] == pytest.approx(verdict["y"] + verdict["height"], abs=2)
     opened.page.evaluate("history.replaceState(null, '', location.pathname)")
 
 
