@@ -12,8 +12,9 @@ KNOWN = 1.0
 _SURE, _LIKELY = 0.9, 0.5
 # A class with less is not mentioned.
 _POSSIBLE = 0.05
-# No more is claimed: some thousand validation images cannot show it.
-_MOST = 0.999
+MOST = 0.999
+"""No more is claimed: some thousand validation images cannot show it."""
+
 _NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine"}
 
 
@@ -77,7 +78,7 @@ def _kind(names: Sequence[str]) -> str:
 
 def _percent(probability: float) -> str:
     """Return a probability in percent, with a decimal only where the network is sure."""
-    return f"{100 * min(probability, _MOST):.{1 if probability >= _SURE else 0}f}%"
+    return f"{100 * min(probability, MOST):.{1 if probability >= _SURE else 0}f}%"
 
 
 def with_article(name: str) -> str:

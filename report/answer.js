@@ -44,8 +44,8 @@ const ranked = ({ probabilities }) =>
 const kind = (names) =>
   names.every((name) => /^\p{Nd}+$/u.test(name)) ? "a digit" : "anything that the network has learnt";
 
-const percent = (probability) =>
-  `${(100 * Math.min(probability, MOST)).toFixed(probability >= SURE ? 1 : 0)}%`;
+const percent = (probability, decimals = probability >= SURE ? 1 : 0) =>
+  `${(100 * Math.min(probability, MOST)).toFixed(decimals)}%`;
 
 // The name of a class with "a" or "an", as it is spoken: an 8, an F, an ankle boot.
 function article(name) {

@@ -81,7 +81,7 @@ class Network {
   }
 }
 
-// Decode base64: as bytes, as 32-bit floats, and as bytes that Python compressed with zlib.
+// Decode base64: as bytes, as 32-bit floats, and as images of 784 pixels that Python compressed with zlib.
 function bytes(text) {
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
@@ -90,7 +90,9 @@ function floats(text) {
   return new Float32Array(bytes(text).buffer);
 }
 
-function decompress(text) {
+async function decodeImages(text) {
   const stream = new Blob([bytes(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Response(stream).arrayBuffer().then((buffer) => new Uint8Array(buffer));
+  const pixels = new Uint8Array(await new Response(stream).arrayBuffer());
+  return Array.from({ length: pixels.length / SIDE ** 2 }, (_, number) =>
+    pixels.subarray(number * SIDE ** 2, (number + 1) * SIDE ** 2));
 }

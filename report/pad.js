@@ -4,7 +4,7 @@
 const PEN = 16; // in pixels of the sheet, which is 280 wide: after scaling, strokes are as thick as MNIST's
 
 // The content of the sheet: strokes (each a list of points) over an image (28 x 28 pixels 0..255) or over paper; the
-// number of the test image; which digit of a row to explain; and the class to compare it with, if it is known.
+// test image that it is; which digit of a row to explain; and the class to compare it with, if it is known.
 const EMPTY = { strokes: [], image: null, example: null, part: 0, rival: null };
 
 // Calls `changed(finished)` after each change; `finished` is false while the user draws a stroke. Returns a pad with

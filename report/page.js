@@ -1,16 +1,14 @@
 // The page at work: it shows the network's answer to a digit, explains it, and shows the digits of a cell.
 "use strict";
 
-const DATA = JSON.parse(document.getElementById("data").textContent);
-let images; // of the examples, once they are decompressed
+const element = (id) => document.getElementById(id);
+const DATA = JSON.parse(element("data").textContent);
+const { names: NAMES, examples: EXAMPLES } = DATA; // the names of the classes; test images with what was read
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 
-const element = (id) => document.getElementById(id);
-const NAMES = DATA.names; // of the classes
 const withArticle = (digit) => article(NAMES[digit]);
-const examplesOf = (actual, predicted) => DATA.examples.actual.flatMap((value, index) =>
-  value === actual && DATA.examples.predicted[index] === predicted ? [index] : []);
-const exampleImage = (index) => images.subarray(index * SIDE * SIDE, (index + 1) * SIDE * SIDE);
+const examplesOf = (actual, predicted) =>
+  EXAMPLES.filter((example) => example.actual === actual && example.predicted === predicted);
 
 function make(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
@@ -71,7 +69,7 @@ addEventListener("afterprint", () => { printing = false; repaintAll(); });
 
 // --- Drawing
 
-// Returns the function that puts a test image on the sheet, by its place among the examples.
+// Returns the function that puts an example on the sheet.
 function setUpDrawing(network, novelty, prototypes) {
   const bars = Array.from({ length: NAMES.length }, (_, digit) => {
     const bar = make("span", { className: "bar" });
@@ -113,7 +111,7 @@ function setUpDrawing(network, novelty, prototypes) {
     bars.forEach(({ bar, value, button }, digit) => {
       const probability = thing?.probabilities[digit] ?? 0;
       bar.style.width = `${100 * probability}%`;
-      value.textContent = thing ? `${(100 * Math.min(probability, MOST)).toFixed(1)}%` : "";
+      value.textContent = thing ? percent(probability, 1) : "";
       button.classList.toggle("best", digit === best);
       button.setAttribute("aria-pressed", String(digit === rival));
       button.disabled = !thing;
@@ -144,8 +142,8 @@ function setUpDrawing(network, novelty, prototypes) {
 
   function originOf({ example, strokes, rival }) {
     if (example !== null) {
-      const { actual, number } = DATA.examples;
-      return `It is ${withArticle(actual[example])}: test image ${number[example]}${strokes.length ? ", with your strokes" : ""}.`;
+      const { actual, number } = example;
+      return `It is ${withArticle(actual)}: test image ${number}${strokes.length ? ", with your strokes" : ""}.`;
     }
     return rival === null ? "Was it another one? Choose what it was." : `You say that it was ${withArticle(rival)}.`;
   }
@@ -192,7 +190,7 @@ function setUpDrawing(network, novelty, prototypes) {
       if (samples.length === 0) continue;
       let next = 0;
       const canvas = tile(`Take ${withArticle(digit)}${kind}`);
-      painted(canvas, () => paintDigit(canvas, exampleImage(samples[next])));
+      painted(canvas, () => paintDigit(canvas, samples[next].image));
       const button = make("button", { type: "button" }, canvas);
       button.addEventListener("click", () => {
         const taken = samples[next];
@@ -204,8 +202,7 @@ function setUpDrawing(network, novelty, prototypes) {
     }
   }
 
-  const open = (example) =>
-    pad.put({ ...EMPTY, image: exampleImage(example), example, rival: DATA.examples.actual[example] });
+  const open = (example) => pad.put({ ...EMPTY, image: example.image, example, rival: example.actual });
 
   sampleRow(element("samples"), (digit) => examplesOf(digit, digit), "");
   sampleRow(element("hard-samples"), hardExamplesOf, " that is hard to read");
@@ -215,11 +212,10 @@ function setUpDrawing(network, novelty, prototypes) {
   return open;
 }
 
-// Examples of a class: first the misread ones, then those with the smallest output of their class.
+// Examples of a class: first the misread ones, then those for which it is least probable.
 function hardExamplesOf(digit) {
-  const { actual, output_of_actual: output } = DATA.examples;
-  return actual.flatMap((value, index) => (value === digit ? [index] : []))
-    .sort((one, other) => output[one] - output[other]).slice(0, 6);
+  return EXAMPLES.filter(({ actual }) => actual === digit)
+    .sort((one, other) => one.probability_of_actual - other.probability_of_actual).slice(0, 6);
 }
 
 function neighbourFigure(digit, { image, distance }) {
@@ -231,19 +227,21 @@ function neighbourFigure(digit, { image, distance }) {
 // --- Digits of the test set
 
 // `open`: the function that puts an example on the sheet, or null where the page has no network.
-function exampleFigure(index, open) {
-  const { number, actual, predicted, output, output_of_actual: missed } = DATA.examples;
-  const right = actual[index] === predicted[index];
-  const canvas = tile(`Test image ${number[index]}, ${withArticle(actual[index])}${open ? ": explain" : ""}`);
-  painted(canvas, () => paintDigit(canvas, exampleImage(index)));
-  const caption = make("figcaption", {}, make("strong", {}, right ? NAMES[actual[index]] : `${NAMES[actual[index]]}, not ${NAMES[predicted[index]]}`));
-  const outputs = (right ? [[predicted, output]] : [[predicted, output], [actual, missed]])
-    .map(([digits, values]) => `${NAMES[digits[index]]}:\u00a0${(100 * values[index]).toFixed(1)}%`);
-  caption.append(make("br"), outputs.join(", "));
+function exampleFigure(example, open) {
+  const { number, actual, predicted, probability, probability_of_actual: missed } = example;
+  const canvas = tile(`Test image ${number}, ${withArticle(actual)}${open ? ": explain" : ""}`);
+  painted(canvas, () => paintDigit(canvas, example.image));
+  const figure = (digit, value) => `${NAMES[digit]}:\u00a0${percent(value, 1)}`;
+  const [title, figures] = actual === predicted
+    ? [NAMES[actual], figure(actual, probability)]
+    : [`${NAMES[actual]}, not ${NAMES[predicted]}`, `${figure(predicted, probability)}, ${figure(actual, missed)}`];
+  const caption = make("figcaption", {}, make("strong", {}, title), make("br"), figures);
   if (!open) return make("figure", {}, canvas, caption);
   const button = make("button", { type: "button" }, canvas);
   button.addEventListener("click", () => {
-    open(index);
+    open(example);
+    button.scrollIntoView({ block: "nearest" }); // "Back" returns here; the explanation has moved the image
+    history.pushState(null, "", "#draw");
     element("draw-title").focus({ preventScroll: true });
     element("draw").scrollIntoView();
   });
@@ -258,7 +256,7 @@ function showCell(button, open) {
   const answer = actual === predicted ? "correctly" : `as ${withArticle(predicted)}`;
   const times = (count === 1 ? "once" : `${count} times`) + (found.length < count ? `; ${found.length} of them shown` : "");
   element("cell-title").textContent = `The ${NAMES[actual]}, read ${answer} (${times})`;
-  element("cell-digits").replaceChildren(...found.map((index) => exampleFigure(index, open)));
+  element("cell-digits").replaceChildren(...found.map((example) => exampleFigure(example, open)));
   element("cell").hidden = false;
 }
 
@@ -266,14 +264,15 @@ function showCell(button, open) {
 
 async function setUpDigits() {
   const { network, novelty, prototypes } = DATA;
-  images = await decompress(DATA.examples.images);
-  const open = network
-    && setUpDrawing(new Network(network), new Novelty(novelty), { ...prototypes, images: await decompress(prototypes.images) });
+  (await decodeImages(DATA.example_images)).forEach((image, number) => { EXAMPLES[number].image = image; });
+  prototypes.images = await decodeImages(prototypes.images);
+  const open = network && setUpDrawing(new Network(network), new Novelty(novelty), prototypes);
   element("confusion").addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (button) showCell(button, open);
   });
-  element("mistakes")?.append(...DATA.mistakes.map((number) => exampleFigure(DATA.examples.number.indexOf(number), open)));
+  element("mistakes")?.append(...DATA.mistakes.map((number) =>
+    exampleFigure(EXAMPLES.find((example) => example.number === number), open)));
 }
 
 setUpDigits();

@@ -18,6 +18,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist.answer import MOST
 from mnist.checked import flatten
 from mnist.data.arrays import ByteArray
 from mnist.data.dataset import Dataset
@@ -113,7 +114,10 @@ def _describe_results(results: Results) -> dict[str, Any]:
         "shown_units": len(weights),
         "unit_strip": _base64(draw_strip(weights, _RED, _BLUE)),
         "mistake_strip": len(shown_mistakes) and _base64(draw_strip(shown_mistakes["image"] / 255, _BLACK)),
-        "shown_mistakes": shown_mistakes[["actual", "predicted", "output", "output_of_actual"]].tolist(),
+        "shown_mistakes": [
+            (actual, predicted, min(probability, MOST), missed)
+            for _, actual, predicted, probability, missed, _ in shown_mistakes.tolist()
+        ],
         "images": len(results.predictions),
         "mistakes": int(mistakes.sum()),
         "accuracy": test["accuracy"],
@@ -127,6 +131,7 @@ def _describe_results(results: Results) -> dict[str, Any]:
         "scores": {_SETS[name]: score for name, score in results.scores.items()},
         "history": results.history,
         "validated": not math.isnan(results.history[-1]["validation_loss"]),
+        "dots": [_place_dot(**each) for each in results.reliability],
         "curves": {figure: _trace(results.history, figure) for figure in ("loss", "accuracy")},
         "training_digits": None if digits is None else len(digits),
         "training_strip": None if digits is None else _base64(draw_strip(digits / 255, _BLACK)),
@@ -159,6 +164,12 @@ def _trace(history: list[dict[str, float]], figure: str) -> dict[str, Any]:
         for name, values in curves.items()
     }
     return {"points": points, "top": top, "bottom": bottom}
+
+
+def _place_dot(calibrated: float, confidence: float, accuracy: float, images: float) -> tuple[str, float, float, float]:
+    """Return a dot of the reliability diagram: the name of its colour, its place in an SVG, and its radius."""
+    name = "validation" if calibrated else "training"
+    return name, _CURVE_WIDTH * confidence, _CURVE_HEIGHT * (1 - accuracy), 2 + 2 * math.log10(images)
 
 
 def _interval(accuracy: float, images: int) -> tuple[float, float]:
@@ -223,13 +234,12 @@ def _as_written(value: Any) -> str:
 def _collect_data(results: Results) -> dict[str, Any]:
     """Return the data that the scripts use; arrays are base64 of their little-endian bytes."""
     network, examples = results.model.network, results.examples
+    columns = ["number", "actual", "predicted", "probability", "probability_of_actual"]
     return {
         "network": encode_network(results.model) if network.theta.size <= _MOST_WEIGHTS else None,
         "novelty": encode_novelty(results.model.novelty),
-        "examples": {
-            "images": _compress(examples["image"]),
-            **{name: examples[name].tolist() for name in examples.dtype.names or () if name != "image"},
-        },
+        "examples": [dict(zip(columns, row, strict=True)) for row in examples[columns].tolist()],
+        "example_images": _compress(examples["image"]),
         "prototypes": {
             "images": _compress(results.prototypes.images),
             "labels": results.prototypes.labels.tolist(),
@@ -275,7 +285,7 @@ def _encode(values: NDArray[Any], dtype: str) -> str:
 
 
 def _compress(images: ByteArray) -> str:
-    """Return images for `decompress` in network.js."""
+    """Return images for `decodeImages` in network.js."""
     return _base64(zlib.compress(np.ascontiguousarray(images).tobytes(), 9))
 
 

@@ -5,8 +5,8 @@
 // The `count` images of a class that are nearest to a digit, nearest first. The distance is Euclidean, as in `distances`
 // of report/prototypes.py: pixels 0..255 count as 0 to 1.
 function nearest(pixels, { images, labels }, digit, count) {
-  return labels
-    .flatMap((label, number) => (label === digit ? [images.subarray(number * SIDE * SIDE, (number + 1) * SIDE * SIDE)] : []))
+  return images
+    .filter((_, number) => labels[number] === digit)
     .map((image) => ({
       image,
       distance: Math.sqrt(image.reduce((sum, pixel, index) => sum + ((pixel - pixels[index]) / 255) ** 2, 0)),

@@ -38,8 +38,8 @@ def evaluate(recipe: Recipe, workspace: Workspace) -> None:
         }
         z = pre_activation(network, model.normalisation, test.images)
         flagged = float(np.mean(model.novelty(test.images, z) > KNOWN))
-    outputs = network.output(z.copy())
-    predictions = outputs.argmax(axis=1)
+    predictions = network.output(z.copy()).argmax(axis=1)
+    corrected = probabilities(z, model.temperature)
     precision, recall = precision_and_recall(confusion_matrix(test.labels, predictions, len(model.class_names)))
     names = model.class_names
 
@@ -47,10 +47,8 @@ def evaluate(recipe: Recipe, workspace: Workspace) -> None:
         name: {"loss": score.loss, "accuracy": score.accuracy} for name, score in scores.items()
     }
     bins = {
-        calibrated: reliability(
-            probabilities(z, temperature).max(axis=1), predictions == test.labels, calibrated=calibrated
-        )
-        for calibrated, temperature in ((False, 1.0), (True, model.temperature))
+        calibrated: reliability(confidence.max(axis=1), predictions == test.labels, calibrated=calibrated)
+        for calibrated, confidence in ((False, probabilities(z, 1.0)), (True, corrected))
     }
     metrics["test"] |= {
         "ece": calibration_error(bins[True]),
@@ -65,7 +63,7 @@ def evaluate(recipe: Recipe, workspace: Workspace) -> None:
             workspace.scores: encode_json(metrics),
             workspace.predictions: encode_csv(("actual", "predicted"), pairs),
             workspace.reliability: encode_csv(Bin._fields, bins[False] + bins[True]),
-            workspace.examples: encode_array(choose_examples(outputs, test, EXAMPLES)),
+            workspace.examples: encode_array(choose_examples(corrected, predictions, test, EXAMPLES)),
         }
     )
     print(", ".join(f"{name} accuracy {score.accuracy:.2%}" for name, score in scores.items()))

@@ -120,7 +120,7 @@ def test_the_page_finds_the_same_nearest_prototypes_as_python(calculator: Page) 
     prototypes, digit = random_digits(50), random_digits(1, seed=1).images
     found = calculator.evaluate(
         """async ([text, labels, digit]) => {
-            const images = await decompress(text);
+            const images = await decodeImages(text);
             return nearest(digit, { images, labels }, 4, 3).map(({ image, distance }) => [[...image], distance]);
         }""",
         [

@@ -281,7 +281,8 @@ def test_a_misread_test_digit_is_explained_in_three_clicks(opened: Opened, repor
     example = worst_mistakes(examples, 1)[0]
     actual, read = int(example["actual"]), int(example["predicted"])
     opened.page.click(f'#confusion [data-actual="{actual}"][data-predicted="{read}"]')
-    opened.page.click(f"#cell-digits button:has([aria-label^='Test image {example['number']},'])")
+    misread = opened.page.locator(f"#cell-digits button:has([aria-label^='Test image {example['number']},'])")
+    misread.click()
     assert opened.page.evaluate(INPUT) == example["image"].tolist()
     assert opened.page.evaluate("document.getElementById('draw').getBoundingClientRect().top") == pytest.approx(
         0, abs=2
@@ -290,6 +291,9 @@ def test_a_misread_test_digit_is_explained_in_three_clicks(opened: Opened, repor
     assert str(example["number"]) in opened.page.inner_text("#origin")
     title = opened.page.inner_text("#why-title")
     assert re.findall(r"\d", title) == [str(read), str(actual)]
+    opened.page.go_back()
+    in_sight = "(button) => button.getBoundingClientRect().top >= 0 && button.getBoundingClientRect().top < innerHeight"
+    opened.page.wait_for_function(in_sight, arg=misread.element_handle())
 
     shown = opened.page.locator("#nearest figcaption").all_inner_texts()
     prototypes = choose_prototypes(training, PROTOTYPES // 10)
@@ -320,7 +324,7 @@ def test_hard_samples_begin_with_those_that_are_misread(opened: Opened, reported
     examples = load_array(reported.workspace.examples, EXAMPLE)
     for digit in range(10):
         own = examples[examples["actual"] == digit]
-        hardest = own[np.argsort(own["output_of_actual"], kind="stable")[:2]]
+        hardest = own[np.argsort(own["probability_of_actual"], kind="stable")[:2]]
         for example in hardest:
             opened.page.evaluate(f"document.querySelectorAll('#hard-samples button')[{digit}].click()")
             assert opened.page.evaluate(INPUT) == example["image"].tolist()
@@ -352,9 +356,10 @@ def test_the_page_shows_the_test_digits_of_each_cell_and_the_worst_mistakes(
     assert opened.page.inner_text("#cell-title").startswith("The 3, read correctly ")
     worst = worst_mistakes(examples, 24)
     assert opened.page.evaluate(numbers, "#mistakes canvas") == worst["number"].tolist()
-    actual, predicted, output, missed = worst[["actual", "predicted", "output", "output_of_actual"]][0].tolist()
+    columns = ["actual", "predicted", "probability", "probability_of_actual"]
+    actual, predicted, probability, missed = worst[columns][0].tolist()
     assert opened.page.inner_text("#mistakes figcaption >> nth=0") == (
-        f"{actual}, not {predicted}\n{predicted}:\xa0{100 * output:.1f}%, {actual}:\xa0{100 * missed:.1f}%"
+        f"{actual}, not {predicted}\n{predicted}:\xa0{100 * probability:.1f}%, {actual}:\xa0{100 * missed:.1f}%"
     )
 
 
@@ -446,6 +451,7 @@ def test_without_javascript_the_results_are_there(browser: Browser, reported: Tr
         for shown in (
             "#confusion",
             "#loss-chart polyline",
+            "#reliability-chart circle >> nth=0",
             "noscript .tiles svg",
             ".units svg",
             ".deformed svg",
@@ -454,4 +460,5 @@ def test_without_javascript_the_results_are_there(browser: Browser, reported: Tr
         assert re.fullmatch(
             r"\d, not (\d)\n\1:\xa0\d+\.\d%, \d:\xa0\d+\.\d%", page.inner_text("noscript figcaption >> nth=0")
         )
-        assert not page.is_visible("#sheet")
+        for hidden in ("#sheet", "#confusion-title + p .choose"):
+            assert not page.is_visible(hidden)

@@ -51,8 +51,7 @@ def untrained() -> Model:
 def results() -> Results:
     """Return the results of a network that guesses."""
     model = untrained()
-    outputs = model(DIGITS.images)
-    answers = outputs.argmax(axis=1)
+    answers = model(DIGITS.images).argmax(axis=1)
     score = {"loss": 2.5, "accuracy": float(np.mean(answers == DIGITS.labels))}
     test = score | {"precision": [0.5] * 10, "recall": [0.25] * 10} | CALIBRATION
     return Results(
@@ -64,7 +63,7 @@ def results() -> Results:
             {"actual": str(actual), "predicted": str(answer)}
             for actual, answer in zip(DIGITS.labels, answers, strict=True)
         ],
-        examples=choose_examples(outputs, DIGITS, 12),
+        examples=choose_examples(model.read(DIGITS.images).probabilities, answers, DIGITS, 12),
         prototypes=DIGITS[:20],
         training_digits=DIGITS.images[:60],
         baseline={
