@@ -119,7 +119,7 @@ function setUpDrawing(network, novelty, prototypes) {
     for (const id of ["verdict", "origin"]) element(id).textContent = element(id).dataset.invitation;
     if (thing) {
       element("verdict").textContent = sentence(describe(things, NAMES));
-      element("origin").textContent = originOf(pad.drawing);
+      element("origin").textContent = originOf(pad.drawing, looksKnown(thing));
     }
     if (!finished) return;
     element("parts").hidden = things.length < 2;
@@ -140,12 +140,13 @@ function setUpDrawing(network, novelty, prototypes) {
     return button;
   }
 
-  function originOf({ example, strokes, rival }) {
+  function originOf({ example, strokes, rival }, known) {
     if (example !== null) {
       const { actual, number } = example;
       return `It is ${withArticle(actual)}: test image ${number}${strokes.length ? ", with your strokes" : ""}.`;
     }
-    return rival === null ? "Was it another one? Choose what it was." : `You say that it was ${withArticle(rival)}.`;
+    if (rival !== null) return `You say that it was ${withArticle(rival)}.`;
+    return `${known ? "Was it another one?" : "The bars assume that it is one of these."} Choose what it was.`;
   }
 
   // The class that the digit is said to be, or else the one that the network finds second best.
@@ -240,8 +241,9 @@ function exampleFigure(example, open) {
   const button = make("button", { type: "button" }, canvas);
   button.addEventListener("click", () => {
     open(example);
-    button.scrollIntoView({ block: "nearest" }); // "Back" returns here; the explanation has moved the image
-    history.pushState(null, "", "#draw");
+    // "Back" returns here, although the explanation has moved the image. Chromium returns only from another address.
+    button.scrollIntoView({ block: "nearest" });
+    history.pushState(null, "", `#image-${number}`);
     element("draw-title").focus({ preventScroll: true });
     element("draw").scrollIntoView();
   });

@@ -50,6 +50,7 @@ def opened(tab: Opened) -> Iterator[Opened]:
     tab.check_silence()
     tab.page.set_viewport_size(DESKTOP)
     tab.page.emulate_media(media="screen", color_scheme="light")
+    tab.page.evaluate("history.replaceState(null, '', location.pathname)")
     tab.page.evaluate("document.getElementById('clear').disabled = false; document.getElementById('clear').click()")
 
 
@@ -255,6 +256,9 @@ def test_the_visitor_says_what_a_drawing_was(opened: Opened) -> None:
     opened.page.evaluate("document.getElementById('undo').click()")
     opened.page.evaluate("document.getElementById('redo').click()")
     assert opened.page.inner_text("#why-title") == "Why a 4, and not a 9?"
+    opened.draw_at_once(Written(0, [[(0, 0.5), (1, 0.5)], [(0.5, 0), (0.5, 1)], [(0, 0), (1, 1)]], PEN, "a star"))
+    assert opened.verdict.startswith("This does not look like a digit")
+    assert opened.page.inner_text("#origin") == "The bars assume that it is one of these. Choose what it was."
 
 
 def test_of_several_digits_the_visitor_chooses_the_one_to_explain(opened: Opened) -> None:
@@ -317,7 +321,6 @@ def test_on_a_phone_three_taps_lead_to_the_explanation(opened: Opened) -> None:
     assert verdict is not None
     assert why is not None
     assert why["y"] == pytest.approx(verdict["y"] + verdict["height"], abs=2)
-    opened.page.evaluate("history.replaceState(null, '', location.pathname)")
 
 
 def test_hard_samples_begin_with_those_that_are_misread(opened: Opened, reported: TrainedProject) -> None:
