@@ -24,13 +24,14 @@ from mnist.data.arrays import ByteArray
 from mnist.data.dataset import Dataset
 from mnist.examples import worst_mistakes
 from mnist.model import Model
+from mnist.nn.arrays import FloatArray
 from mnist.nn.network import Network
 from mnist.novelty import Novelty
 from mnist.recipe import Recipe
 from report.sheets import draw_strip, scale
 
 _FOLDER = Path(__file__).parent
-_SCRIPTS = ("drawing.js", "network.js", "novelty.js", "answer.js", "why.js", "pad.js", "charts.js", "page.js")
+_SCRIPTS = ("placement", "pieces", "network", "novelty", "answer", "why", "pad", "charts", "page")
 
 # With a larger network, the page would exceed 5 MB.
 _MOST_WEIGHTS = 600_000
@@ -71,7 +72,7 @@ def render(results: Results, chart_scripts: str) -> bytes:
         lstrip_blocks=True,
     )
     environment.filters |= {"digest": _digest, "headings": _find_headings}
-    own_scripts = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    own_scripts = "\n".join((_FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in _SCRIPTS)
     # A script must not contain `</script>`; in strings and patterns, `<\/script>` has the same meaning.
     scripts = [text.replace("</script", "<\\/script") for text in (chart_scripts, own_scripts)]
     page = environment.get_template("template.html").render(
@@ -263,7 +264,7 @@ def encode_network(model: Model) -> dict[str, Any]:
 
 def encode_novelty(novelty: Novelty) -> dict[str, Any]:
     """Return a score for novelty.js, which computes the same as `Novelty`, for a single image."""
-    arrays = {name: _encode(getattr(novelty, name), "<f4") for name in ("means", "axes", "rest")}
+    arrays = {name: _encode(getattr(novelty, name)) for name in ("means", "axes", "rest")}
     network = _encode_layers(novelty.network, novelty.offset, novelty.scale)
     return arrays | {"network": network, "factors": novelty.factors.tolist(), "constant": novelty.constant}
 
@@ -275,18 +276,18 @@ def _encode_layers(network: Network, offset: float, scale: float) -> dict[str, A
         "offset": offset,
         "scale": scale,
         "sizes": network.sizes,
-        "weights": [_encode(weights, "<f4") for weights in network.weights],
-        "biases": [_encode(biases, "<f4") for biases in network.biases],
+        "weights": [_encode(weights) for weights in network.weights],
+        "biases": [_encode(biases) for biases in network.biases],
     }
 
 
-def _encode(values: NDArray[Any], dtype: str) -> str:
-    return _base64(np.ascontiguousarray(values, dtype).tobytes())
+def _encode(values: FloatArray) -> str:
+    return _base64(values.astype("<f4").tobytes())
 
 
 def _compress(images: ByteArray) -> str:
     """Return images for `decodeImages` in network.js."""
-    return _base64(zlib.compress(np.ascontiguousarray(images).tobytes(), 9))
+    return _base64(zlib.compress(images.tobytes(), 9))
 
 
 def _base64(data: bytes) -> str:

@@ -38,7 +38,7 @@ def calculator(browser: Browser) -> Iterator[Page]:
     """Return an empty page with the scripts that compute."""
     with closing(browser.new_context()) as context:
         page = context.new_page()
-        for script in ("drawing.js", "network.js", "novelty.js", "answer.js", "why.js", "pad.js"):
+        for script in ("placement.js", "pieces.js", "network.js", "novelty.js", "answer.js", "why.js", "pad.js"):
             page.add_script_tag(path=Path(report.__file__).parent / script)
         yield page
 
