@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist.data.arrays import ByteArray
 from mnist.data.dataset import Dataset
 from mnist.nn.arrays import FloatArray
 
@@ -23,22 +22,9 @@ def choose_prototypes(training: Dataset, count: int) -> Dataset:
     for label in range(len(training.class_names)):
         members = _spread(np.flatnonzero(training.labels == label), _CANDIDATES)
         if len(members):
-            chosen.append(members[_nearest_to_centres(_scale(training.images[members]), count)])
+            points = training.images[members].astype(np.float32) / 255
+            chosen.append(members[_nearest_to_centres(points, count)])
     return training[np.concatenate(chosen)]
-
-
-def distances(images: ByteArray, others: ByteArray) -> FloatArray:
-    """Return the Euclidean distances, shape (n, m), between images (n, 784) and images (m, 784).
-
-    Pixels 0..255 count as 0 to 1, so that one more pixel of full ink is a distance of 1.
-    """
-    differences = _scale(images)[:, None] - _scale(others)
-    roots: FloatArray = np.sqrt((differences**2).sum(axis=-1))
-    return roots
-
-
-def _scale(images: ByteArray) -> FloatArray:
-    return images.astype(np.float32) / 255
 
 
 def _nearest_to_centres(points: FloatArray, count: int) -> NDArray[np.int64]:

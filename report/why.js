@@ -2,8 +2,8 @@
 // ink that changes the answer.
 "use strict";
 
-// The `count` images of a class that are nearest to a digit, nearest first. The distance is Euclidean, as in `distances`
-// of report/prototypes.py: pixels 0..255 count as 0 to 1.
+// The `count` images of a class that are nearest to a digit, nearest first. The distance is Euclidean; pixels 0..255
+// count as 0 to 1, so that one more pixel of full ink is a distance of 1.
 function nearest(pixels, { images, labels }, digit, count) {
   return images
     .filter((_, number) => labels[number] === digit)

@@ -7,9 +7,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from mnist.checked import merge, read_yaml
+from mnist.data.arrays import ByteArray
 from mnist.data.dataset import Dataset
 from mnist.data.edges import FEATURES
 from mnist.data.published import DATASETS, OWN
+from mnist.nn.arrays import FloatArray
 from mnist.novelty import Novelty, axes_for, novelty_network
 from mnist.recipe import (
     ACTIVATIONS,
@@ -88,6 +90,12 @@ def random_digits(count: int, seed: int = 0) -> Dataset:
     images = rng.integers(0, 60, (count, 28, 28), dtype=np.uint8)
     images[np.arange(count), 2 * labels + 4] += 150
     return Dataset(images.reshape(count, 784), labels.astype(np.uint8))
+
+
+def distances(images: ByteArray, others: ByteArray) -> FloatArray:
+    """Return the Euclidean distances (n, m) between images (n, 784) and (m, 784), whose pixels count as 0 to 1."""
+    lengths: FloatArray = np.linalg.norm(images[:, None] / 255 - others / 255, axis=-1)
+    return lengths
 
 
 def damaged(data: bytes) -> st.SearchStrategy[bytes]:

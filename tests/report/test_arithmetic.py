@@ -23,9 +23,8 @@ from mnist.novelty_training import fit_novelty
 from mnist.reading.pieces import split_digits
 from mnist.reading.placement import place_digit
 from report.page import encode_network, encode_novelty
-from report.prototypes import distances
 from studies.handwriting import ink_of
-from tests.helpers import random_digits, some_novelty
+from tests.helpers import distances, random_digits, some_novelty
 from tests.report.opened import NEEDS_CHROMIUM, hand
 
 pytestmark = NEEDS_CHROMIUM

@@ -17,11 +17,12 @@ from playwright.sync_api import Browser, ViewportSize
 from mnist.data.dataset import load_prepared
 from mnist.examples import EXAMPLE, worst_mistakes
 from mnist.files import load_array
-from report.prototypes import choose_prototypes, distances
+from report.prototypes import choose_prototypes
 from stages.evaluate import evaluate
 from stages.plots_page import plots_page
 from stages.report import PROTOTYPES, report
 from studies.handwriting import Written, written
+from tests.helpers import distances
 from tests.report.opened import DESKTOP, NEEDS_CHROMIUM, PEN, PHONE, Opened, hand
 from tests.trained import TrainedProject
 

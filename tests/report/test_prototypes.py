@@ -3,14 +3,8 @@
 import numpy as np
 
 from mnist.data.dataset import Dataset
-from report.prototypes import choose_prototypes, distances
-from tests.helpers import random_digits
-
-
-def test_a_distance_is_the_root_of_the_sum_of_squares_of_pixels_from_0_to_1() -> None:
-    images = random_digits(3).images
-    expected = [[np.linalg.norm(one / 255 - other / 255) for other in images[1:].astype(float)] for one in images]
-    np.testing.assert_allclose(distances(images, images[1:]), expected, rtol=1e-5)
+from report.prototypes import choose_prototypes
+from tests.helpers import distances, random_digits
 
 
 def test_prototypes_are_training_images_of_each_class_and_always_the_same() -> None:
