@@ -12,25 +12,26 @@ const CHART_STYLE = {
   legend: { labelColor: "var(--text)", labelFontSize: 13 },
 };
 
+// The colours of two sets, and their legend.
+function colours(sets, symbol = {}) {
+  const scale = { domain: sets, range: ["var(--training)", "var(--validation)"] };
+  return { field: "set", scale, legend: { orient: "top", title: null, ...symbol } };
+}
+
 function curves(history, figure, format) {
   const values = history.flatMap((row) => ["train", "validation"]
     .map((set) => ({ epoch: row.epoch, set: set === "train" ? "training" : set, value: row[`${set}_${figure}`] }))
     .filter(({ value }) => value !== null));
   const x = { field: "epoch", type: "quantitative", title: "epoch", axis: { tickMinStep: 1, grid: false, labelFlush: false }, scale: { nice: false } };
   const y = { field: "value", type: "quantitative", title: null, scale: { zero: false }, axis: { format: format.replace(/[f%]/, "~$&"), tickCount: 5 } };
-  const color = {
-    field: "set",
-    scale: { domain: ["training", "validation"], range: ["var(--training)", "var(--validation)"] },
-    legend: { orient: "top", title: null, symbolType: "stroke", symbolStrokeWidth: 3 },
-  };
+  const color = colours(["training", "validation"], { symbolType: "stroke", symbolStrokeWidth: 3 });
   const nearest = { param: "hover", empty: false };
   return {
-    width: "container",
     height: 220,
     data: { values },
     description: `${figure}: a line for training and a line for validation; the table below has the figures`,
     layer: [
-      { mark: { type: "line", strokeWidth: 2, interpolate: "linear" }, encoding: { x, y, color } },
+      { mark: { type: "line", strokeWidth: 2 }, encoding: { x, y, color } },
       {
         transform: [{ pivot: "set", value: "value", groupby: ["epoch"] }],
         mark: { type: "rule", color: "var(--quiet)" },
@@ -50,7 +51,6 @@ function curves(history, figure, format) {
         encoding: { x, y, color, opacity: { condition: { ...nearest, value: 1 }, value: 0 } },
       },
     ],
-    config: CHART_STYLE,
   };
 }
 
@@ -60,13 +60,8 @@ function reliability(bins) {
   const scale = { domain: [0, 1] };
   const x = { field: "confidence", type: "quantitative", title: "confidence", scale, axis: { format: "~%", tickCount: 5 } };
   const y = { field: "accuracy", type: "quantitative", title: "accuracy", scale, axis: { format: "~%", tickCount: 5 } };
-  const color = {
-    field: "set",
-    scale: { domain: ["before", "after the temperature"], range: ["var(--training)", "var(--validation)"] },
-    legend: { orient: "top", title: null },
-  };
+  const color = colours(["before", "after the temperature"]);
   return {
-    width: "container",
     height: 260,
     data: { values },
     description: "accuracy by confidence: a dot for each of up to 15 intervals of confidence, before and after the temperature",
@@ -89,13 +84,12 @@ function reliability(bins) {
         },
       },
     ],
-    config: CHART_STYLE,
   };
 }
 
 function drawChart(element, specification) {
   // `ast`: Vega interprets expressions, because the page forbids code that is made from text.
-  return vegaEmbed(element, specification, {
+  return vegaEmbed(element, { width: "container", ...specification, config: CHART_STYLE }, {
     mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false,
     tooltip: { disableDefaultStyle: true, theme: "page" },
   });

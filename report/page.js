@@ -26,12 +26,15 @@ function paint(canvas, colour) {
   context.putImageData(pixels, 0, 0);
 }
 
-function tile(label) {
+function tile(label, image) {
   const canvas = make("canvas", { className: "tile", width: SIDE, height: SIDE });
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", label);
+  paintAlways(canvas, () => paintDigit(canvas, image));
   return canvas;
 }
+
+const tileButton = (label, image, onclick) => make("button", { type: "button", onclick }, tile(label, image));
 
 let printing = false;
 const isDark = () => DARK.matches && !printing;
@@ -51,12 +54,12 @@ function twoColours(strength) {
 
 // Ink that a change keeps is grey, ink that it erases (`difference` above 0) red, ink that it adds blue.
 function inked(pixel, difference) {
-  const coloured = twoColours(difference / 255), paper = grey(0);
-  return grey(pixel).map((value, channel) => value + (coloured[channel] - paper[channel]) * (1 - pixel / 255));
+  const coloured = twoColours(difference / 255), blank = paper();
+  return grey(pixel).map((value, channel) => value + (coloured[channel] - blank[channel]) * (1 - pixel / 255));
 }
 
 // Every canvas keeps the function that paints it: it is painted again when light turns to dark, and for paper.
-function painted(canvas, repaint) {
+function paintAlways(canvas, repaint) {
   canvas.repaint = repaint;
   repaint();
 }
@@ -74,10 +77,8 @@ function setUpDrawing(network, novelty, prototypes) {
   const bars = Array.from({ length: NAMES.length }, (_, digit) => {
     const bar = make("span", { className: "bar" });
     const value = make("span", { className: "value" });
-    const button = make("button", { type: "button" },
+    const button = make("button", { type: "button", onclick: () => explainAs({ rival: digit }) },
       make("span", {}, NAMES[digit]), make("span", { className: "track" }, bar), value);
-    button.setAttribute("aria-pressed", "false");
-    button.addEventListener("click", () => explainAs({ rival: digit }));
     element("bars").append(make("li", {}, button));
     return { bar, value, button };
   });
@@ -106,8 +107,9 @@ function setUpDrawing(network, novelty, prototypes) {
     const things = whole ? chooseThings(read(whole), parts.map(read)) : [];
     const part = Math.min(pad.drawing.part, things.length - 1);
     const thing = things[part]; // undefined without ink
-    const best = thing && largest(thing.probabilities);
-    const rival = thing && rivalOf(thing.probabilities, best);
+    const [best, second] = thing ? ranked(thing) : [];
+    const said = pad.drawing.rival; // what the digit is said to be
+    const rival = said === null || said === best ? second : said;
     bars.forEach(({ bar, value, button }, digit) => {
       const probability = thing?.probabilities[digit] ?? 0;
       bar.style.width = `${100 * probability}%`;
@@ -128,15 +130,12 @@ function setUpDrawing(network, novelty, prototypes) {
     if (thing) explain(thing.image, best, rival);
   }
 
-  function partButton({ image, probabilities }, place, chosen) {
-    const canvas = tile(`Explain number ${place + 1}, ${withArticle(largest(probabilities))}`);
-    painted(canvas, () => paintDigit(canvas, image));
-    const button = make("button", { type: "button" }, canvas);
-    button.setAttribute("aria-pressed", String(chosen));
-    button.addEventListener("click", () => {
+  function partButton(thing, place, chosen) {
+    const button = tileButton(`Explain number ${place + 1}, ${withArticle(ranked(thing)[0])}`, thing.image, () => {
       explainAs({ part: place, rival: null });
       element("part-buttons").children[place].focus(); // this button has been replaced
     });
+    button.setAttribute("aria-pressed", String(chosen));
     return button;
   }
 
@@ -149,23 +148,17 @@ function setUpDrawing(network, novelty, prototypes) {
     return `${known ? "Was it another one?" : "The bars assume that it is one of these."} Choose what it was.`;
   }
 
-  // The class that the digit is said to be, or else the one that the network finds second best.
-  function rivalOf(outputs, best) {
-    const { rival } = pad.drawing;
-    return rival !== null && rival !== best ? rival : largest(outputs.map((output, digit) => (digit === best ? -Infinity : output)));
-  }
-
   function explain(image, best, rival) {
     element("why-title").textContent = `Why ${withArticle(best)}, and not ${withArticle(rival)}?`;
     for (const text of document.querySelectorAll(".the-read")) text.textContent = withArticle(best);
     for (const text of document.querySelectorAll(".the-rival")) text.textContent = withArticle(rival);
 
-    painted(element("seen"), () => paintDigit(element("seen"), image));
+    paintAlways(element("seen"), () => paintDigit(element("seen"), image));
 
     const contributions = network.contributions(image, best, rival);
     const strongest = Math.max(...contributions.map(Math.abs)) || 1;
     // Fainter than in proportion, or one pixel would outshine the others.
-    painted(element("reasons"), () => paint(element("reasons"), (index) =>
+    paintAlways(element("reasons"), () => paint(element("reasons"), (index) =>
       twoColours(Math.sign(contributions[index]) * Math.sqrt(Math.abs(contributions[index]) / strongest))));
 
     const change = smallestChange(network, image, rival);
@@ -176,7 +169,7 @@ function setUpDrawing(network, novelty, prototypes) {
       .filter(([ink]) => change?.touches.some((touch) => touch.ink === ink))
       .map(([, className, text]) => make("span", { className }, text));
     element("change-ink").replaceChildren(...inks.flatMap((text, number) => (number ? [" and ", text] : [text])));
-    painted(element("change"), () => paint(element("change"), (index) =>
+    paintAlways(element("change"), () => paint(element("change"), (index) =>
       inked(Math.min(image[index], after[index]), image[index] - after[index])));
     element("try").onclick = () => pad.put({ ...EMPTY, image: after });
 
@@ -189,14 +182,11 @@ function setUpDrawing(network, novelty, prototypes) {
     for (let digit = 0; digit < NAMES.length; digit++) {
       const samples = choose(digit);
       if (samples.length === 0) continue;
-      let next = 0;
-      const canvas = tile(`Take ${withArticle(digit)}${kind}`);
-      painted(canvas, () => paintDigit(canvas, samples[next].image));
-      const button = make("button", { type: "button" }, canvas);
-      button.addEventListener("click", () => {
-        const taken = samples[next];
-        next = (next + 1) % samples.length;
-        canvas.repaint();
+      const label = `Take ${withArticle(digit)}${kind}`;
+      const button = tileButton(label, samples[0].image, () => {
+        const taken = samples.shift();
+        samples.push(taken);
+        button.replaceChildren(tile(label, samples[0].image));
         open(taken);
       });
       row.append(button);
@@ -207,7 +197,7 @@ function setUpDrawing(network, novelty, prototypes) {
 
   sampleRow(element("samples"), (digit) => examplesOf(digit, digit), "");
   sampleRow(element("hard-samples"), hardExamplesOf, " that is hard to read");
-  painted(element("sheet"), pad.redraw);
+  paintAlways(element("sheet"), pad.redraw);
   show(true);
   element("drawing").hidden = false;
   return open;
@@ -220,9 +210,8 @@ function hardExamplesOf(digit) {
 }
 
 function neighbourFigure(digit, { image, distance }) {
-  const canvas = tile(`${withArticle(digit)} among the training images`);
-  painted(canvas, () => paintDigit(canvas, image));
-  return make("figure", {}, canvas, make("figcaption", {}, distance.toFixed(2)));
+  const label = `${withArticle(digit)} among the training images`;
+  return make("figure", {}, tile(label, image), make("figcaption", {}, distance.toFixed(2)));
 }
 
 // --- Digits of the test set
@@ -230,16 +219,14 @@ function neighbourFigure(digit, { image, distance }) {
 // `open`: the function that puts an example on the sheet, or null where the page has no network.
 function exampleFigure(example, open) {
   const { number, actual, predicted, probability, probability_of_actual: missed } = example;
-  const canvas = tile(`Test image ${number}, ${withArticle(actual)}${open ? ": explain" : ""}`);
-  painted(canvas, () => paintDigit(canvas, example.image));
+  const label = `Test image ${number}, ${withArticle(actual)}`;
   const figure = (digit, value) => `${NAMES[digit]}:\u00a0${percent(value, 1)}`;
   const [title, figures] = actual === predicted
     ? [NAMES[actual], figure(actual, probability)]
     : [`${NAMES[actual]}, not ${NAMES[predicted]}`, `${figure(predicted, probability)}, ${figure(actual, missed)}`];
   const caption = make("figcaption", {}, make("strong", {}, title), make("br"), figures);
-  if (!open) return make("figure", {}, canvas, caption);
-  const button = make("button", { type: "button" }, canvas);
-  button.addEventListener("click", () => {
+  if (!open) return make("figure", {}, tile(label, example.image), caption);
+  const button = tileButton(`${label}: explain`, example.image, () => {
     open(example);
     // "Back" returns here, although the explanation has moved the image. Chromium returns only from another address.
     button.scrollIntoView({ block: "nearest" });
