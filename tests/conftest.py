@@ -1,5 +1,6 @@
 """Settings and fixtures that many tests share."""
 
+import shutil
 import signal
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from mnist.fingerprint import blas_threads
+from tests.once import make_once
+from tests.stages.project import Project
 from tests.trained import TrainedProject
 
 # A shell starts its background jobs with Ctrl-C ignored, and the programs that the tests interrupt would inherit that.
@@ -33,5 +36,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedProject:
-    """Return a project whose network has learnt from a third of MNIST; it takes a few seconds, once in a process."""
-    return TrainedProject(tmp_path_factory.mktemp("trained"))
+    """Return a project whose network has learnt from a third of MNIST, which takes seconds; tests add files to it."""
+    made = make_once(tmp_path_factory, "trained project", lambda folder: TrainedProject(folder).train())
+    return TrainedProject(Path(shutil.copytree(made, tmp_path_factory.mktemp("trained"), dirs_exist_ok=True)))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return a small project in which all stages have run, for tests to read and to copy."""
+    return Project.at(make_once(tmp_path_factory, "finished project", lambda folder: Project(folder).finish()))

@@ -1,7 +1,6 @@
 """Shorter versions of the trials that `make torture` runs for a quarter of an hour, and the table of attacks."""
 
 import itertools
-from pathlib import Path
 
 import pytest
 
@@ -9,7 +8,8 @@ from mnist.files import load_csv
 from tests import torture
 from tests.attacks import files, surroundings
 from tests.attacks.__main__ import CSV, HEADER
-from tests.attacks.engine import Case, finished_project, try_all
+from tests.attacks.engine import Case, try_all
+from tests.stages.project import Project
 
 
 def test_a_killed_stage_loses_nothing() -> None:
@@ -40,23 +40,22 @@ def test_the_fuzzer_counts_undocumented_errors() -> None:
 
 
 def test_attacks_of_all_families_end_well_and_a_bad_end_is_noticed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = [
         Case("bad", "traceback", ["timeit", "1 / 0"]),
         Case("bad", "lost", ["timeit", "-n1", "-r1", "open('data/prepared.npz', 'w')"], shell='"$@"; exit 1'),
     ]
     hanging = Case("bad", "hung", ["timeit", "import time; time.sleep(99)"])
-    project = finished_project(tmp_path / "project")
     with surroundings.mirrors() as mirrors:
         families = (
             files.parameters(), files.pictures(), files.models(), files.results(), mirrors, surroundings.folders(),
             surroundings.kills(), surroundings.environments(),
         )  # fmt: skip
-        good = try_all([next(family) for family in families], project)
-    assert [ending.verdict for ending in try_all(bad, project)] == ["traceback", "lost"]
+        good = try_all([next(family) for family in families], finished)
+    assert [ending.verdict for ending in try_all(bad, finished)] == ["traceback", "lost"]
     monkeypatch.setattr("tests.attacks.engine._PATIENCE", 2.0)
-    assert [ending.verdict for ending in try_all([hanging], project)] == ["hung"]
+    assert [ending.verdict for ending in try_all([hanging], finished)] == ["hung"]
     assert {ending.verdict for ending in good} <= {"accepted", "rejected"}
 
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +36,24 @@ class TrainedProject:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.workspace = Workspace(root)
-        (root / "params.yaml").write_text(yaml.safe_dump(CHEAP.model_dump()))
-        (root / "metrics").mkdir()
-        shutil.copy(ROOT / BASELINE, root / BASELINE)
-        for stage in (download, prepare, train):
-            self.call(stage)
-        self.model: Model = load_model(self.workspace.model)
 
-    def call(self, stage: Callable[..., None], **switches: bool) -> None:
-        """Run a stage in this process."""
+    @cached_property
+    def model(self) -> Model:
+        """The network."""
+        return load_model(self.workspace.model)
+
+    def train(self) -> None:
+        """Fill an empty folder."""
+        (self.root / "params.yaml").write_text(yaml.safe_dump(CHEAP.model_dump()))
+        (self.root / "metrics").mkdir()
+        shutil.copy(ROOT / BASELINE, self.root / BASELINE)
+        self.call(download, prepare, train)
+
+    def call(self, *stages: Callable[..., None]) -> None:
+        """Run stages in this process."""
         with contextlib.chdir(self.root):
-            stage(CHEAP, Workspace(Path()), **switches)
+            for stage in stages:
+                stage(CHEAP, Workspace(Path()))
 
     def run(self, *arguments: str, data: bytes = b"", **environment: str) -> "subprocess.CompletedProcess[str]":
         """Run Python with these arguments and this standard input."""

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from mnist.files import encode_csv, save
 from tests.attacks import files, surroundings
-from tests.attacks.engine import Ending, finished_project, try_all
+from tests.attacks.engine import Ending, try_all
 from tests.helpers import ROOT
+from tests.stages.project import Project
 
 CSV = ROOT / "docs/attacks.csv"
 _VERDICTS = ("accepted", "rejected", "hung", "lost", "traceback")
@@ -34,7 +35,9 @@ def main() -> None:
             files.parameters(), files.pictures(), files.models(), files.results(), mirrors, surroundings.folders(),
             surroundings.kills(), surroundings.environments(),
         )  # fmt: skip
-        endings = try_all((case for case in cases if not names or case.family in names), finished_project(Path(folder)))
+        project = Project(Path(folder))
+        project.finish()
+        endings = try_all((case for case in cases if not names or case.family in names), project)
     bad = [ending for ending in endings if ending.verdict not in ("accepted", "rejected")]
     for ending in bad:
         print(f"--- {ending.verdict}: {ending.case.family}, {ending.case.name!r}: {ending.output!r}")

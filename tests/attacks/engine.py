@@ -2,7 +2,6 @@
 
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -136,11 +135,3 @@ def _run(case: Case, folder: Path) -> tuple[int | None, str, float, float]:
 
 def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
-
-
-def finished_project(folder: Path) -> Project:
-    """Return a small project in which all stages have run."""
-    project = Project(folder)
-    project.run(*(f"stages.{name}" for name in ("prepare", "train", "evaluate", "plots_page", "report")))
-    shutil.rmtree(project.root / ".checkpoints", ignore_errors=True)
-    return project

@@ -16,15 +16,14 @@ from pathlib import Path
 from tests.attacks.engine import Case
 from tests.attacks.files import place
 from tests.attacks.impatient import CONTENT
-
-_STAGES = ("prepare", "train", "evaluate", "plots_page", "report")
+from tests.stages.project import STAGES
 
 
 def kills() -> Iterator[Case]:
     """Yield signals at random moments of every stage; the same command then runs to its end."""
     rng = random.Random(5)
     for stage, name in itertools.product(
-        _STAGES, ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGPIPE", "SIGXFSZ", "SIGQUIT")
+        STAGES, ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGPIPE", "SIGXFSZ", "SIGQUIT")
     ):
         for _ in range(2):
             after, number = rng.uniform(0.05, 1.2), int(signal.Signals[name])

@@ -20,6 +20,7 @@ from tests.forked import run_module
 from tests.helpers import ROOT, VALUES, random_digits
 
 SMALL = {"data": {"validation": 100}, "network": {"hidden": [16]}}
+STAGES = ("prepare", "train", "evaluate", "plots_page", "report")
 OUTPUTS = ("data", "models", "metrics", "plots", "reports")
 
 
@@ -37,12 +38,21 @@ class Project:
         shutil.copy(ROOT / BASELINE, root / BASELINE)
         self.set()
 
+    @classmethod
+    def at(cls, root: Path) -> "Project":
+        """Return the project that is in a folder."""
+        project = cls.__new__(cls)
+        project.root = root
+        return project
+
+    def finish(self) -> None:
+        """Run all stages, and leave only their outputs."""
+        self.run(*(f"stages.{name}" for name in STAGES))
+        shutil.rmtree(self.root / ".checkpoints")
+
     def copy_to(self, root: Path) -> "Project":
         """Return a copy, to break."""
-        shutil.copytree(self.root, root)
-        copy = Project.__new__(Project)
-        copy.root = root
-        return copy
+        return Project.at(Path(shutil.copytree(self.root, root)))
 
     def set(self, **changes: Any) -> None:
         """Write params.yaml, with some values changed."""
