@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mnist.data.dataset import load_prepared
 from mnist.data.deformation import Deformation, deform, resample, source_positions
-from tests.helpers import random_digits
+from tests.helpers import random_digits, recipe
+from tests.trained import TrainedProject
 
 OFF = Deformation(rotation=0, scaling=0, shear=0, shift=0, elastic=0, smoothness=4)
 ON = Deformation(rotation=15, scaling=0.15, shear=0.15, shift=1, elastic=0.8, smoothness=4)
@@ -160,3 +162,19 @@ def test_deformations_fade_in_a_straight_line_and_keep_their_smoothness() -> Non
     half = [getattr(fading.faded(0.5), name) for name in (*KINDS, "smoothness")]
     assert half == pytest.approx([10.5, 0.105, 0.105, 0.7, 0.56, 4])
     assert replace(ON, fading=1).faded(1).is_none
+
+
+def test_deformed_training_images_lift_the_accuracy_on_others(trained: TrainedProject) -> None:
+    # 2000 images and 30 epochs: without deformations they are learnt by heart (91%, with them 96%).
+    prepared = load_prepared(trained.workspace.prepared)
+    few = prepared._replace(training=prepared.training[:2000])
+    accuracy = {}
+    for elastic in (0, 1):
+        deformation = {"rotation": 15 * elastic, "scaling": 0.15 * elastic, "elastic": elastic}
+        changes = {"epochs": 30, "batch_size": 100, "weight_decay": 0, "network": {"hidden": [100, 100]}}
+        training, batches = recipe(deformation=deformation, **changes).start(few)
+        list(training.run(batches, []))
+        images, labels = prepared.validation.images, prepared.validation.labels
+        outputs = training.network(images.astype("float32") / 255)
+        accuracy[elastic] = (outputs.argmax(axis=1) == labels).mean()
+    assert accuracy[1] > accuracy[0] + 0.02

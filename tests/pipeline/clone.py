@@ -4,18 +4,39 @@ import csv
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from mnist.checked import merge
 from tests.forked import run_module
 from tests.helpers import ROOT, VALUES
+from tests.once import make_once
 
-# A sixth of the images trains the network and the score of novelty in seconds.
-FEW_EPOCHS = {"epochs": 2, "batch_size": 50, "data": {"validation": 50_000}, "network": {"hidden": [100, 100]}}
+# A thousand images train the network and the score of novelty in a second.
+FEW_EPOCHS = {"epochs": 2, "batch_size": 50, "data": {"validation": 59_000}, "network": {"hidden": [100, 100]}}
+
+
+def make_clone(factory: pytest.TempPathFactory) -> Path:
+    """Return a clone, in a path with spaces, in which the pipeline has run once and the results are committed."""
+
+    def fill(folder: Path) -> None:
+        clone = Clone(folder, factory.mktemp("site"))
+        clone.copy_project()
+        clone.run("dvc", "repro")
+        clone.commit()
+
+    return make_once(factory, "my own digits", fill)
+
+
+def finished_clone(factory: pytest.TempPathFactory) -> "Clone":
+    """Return a copy of that clone, for tests to change."""
+    copy = shutil.copytree(make_clone(factory), factory.mktemp("copied digits"), dirs_exist_ok=True)
+    return Clone(Path(copy), factory.mktemp("site"))
 
 
 class Clone:

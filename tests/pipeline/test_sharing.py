@@ -8,7 +8,7 @@ import pytest
 import requests
 from moto.server import ThreadedMotoServer
 
-from tests.pipeline.clone import Clone, stages_run
+from tests.pipeline.clone import Clone, finished_clone, stages_run
 
 RESULTS = ["models/model.safetensors", "metrics/scores.json", "reports/index.html", "plots/history.csv"]
 
@@ -16,15 +16,10 @@ RESULTS = ["models/model.safetensors", "metrics/scores.json", "reports/index.htm
 class Team:
     """A machine that trained, the bare repository and the remote that it shares, and the machines of colleagues."""
 
-    def __init__(self, folder: Path, remote: str) -> None:
-        self.folder = folder
+    def __init__(self, first: Clone, folder: Path, remote: str) -> None:
+        self.first, self.folder = first, folder
         self.repository = str(folder / "shared.git")
-        (folder / "first").mkdir()
-        self.first = Clone(folder / "first", folder / "site")
-        self.first.copy_project()
-        self.first.set("epochs: 2", "epochs: 1")
         self.first.run("dvc", "remote", "add", "--quiet", "--default", "storage", remote)
-        self.first.run("dvc", "repro")
         self.first.commit()
         self.first.run("git", "tag", "--annotate", "--message", "First", "mnist@v1.0.0")
         self.first.run("git", "init", "--quiet", "--bare", self.repository)
@@ -40,7 +35,8 @@ class Team:
 
 @pytest.fixture(scope="module")
 def team(tmp_path_factory: pytest.TempPathFactory) -> Team:
-    return Team(tmp_path_factory.mktemp("team"), str(tmp_path_factory.mktemp("storage")))
+    first = finished_clone(tmp_path_factory)
+    return Team(first, tmp_path_factory.mktemp("team"), str(tmp_path_factory.mktemp("storage")))
 
 
 def test_a_colleague_gets_model_metrics_and_report_without_training(team: Team) -> None:
