@@ -24,6 +24,7 @@ from studies.sweep.run import Sweep
 from studies.sweep.space import Space
 from studies.sweep.study import Study, Trial
 from studies.sweep.trial import advance
+from tests.forked import run_module
 from tests.helpers import ROOT, VALUES, random_digits
 from tests.sweep.machines import RemoteCluster
 from tests.sweep.work import HANGS, HOLDS_THE_INTERPRETER, KILLS_ITS_WORKER, ODD_ETA, RAISES, work
@@ -96,11 +97,12 @@ class Project:
         environment = os.environ | {"PYTHONPATH": str(ROOT)} | environment
         return subprocess.Popen(command, cwd=self.root, env=environment, text=True, **pipes)
 
-    def run(self, *words: str, code: int = 0, before: Sequence[str] = (), **environment: str) -> str:
+    def run(self, *words: str, code: int = 0) -> str:
         """Run the command, which should end with this code and no traceback, and return what it prints."""
-        process = self.start(*words, before=before, **environment)
-        printed = process.communicate()[0]
-        assert process.returncode == code, printed
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        done = run_module("studies.sweep", "small.yaml", *words, cwd=self.root, environment=environment)
+        printed = done.stderr + done.stdout
+        assert done.returncode == code, printed
         assert "Traceback" not in printed
         return printed
 

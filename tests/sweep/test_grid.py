@@ -10,6 +10,7 @@ import yaml
 
 from mnist.checked import RecipeError
 from studies.grid import parse_combinations
+from tests.forked import run_module
 from tests.helpers import ROOT, VALUES
 
 STAGE = """
@@ -40,20 +41,21 @@ class Project:
         files = {"params.yaml": yaml.safe_dump(VALUES), "dvc.yaml": yaml.safe_dump(PIPELINE), "stage.py": STAGE}
         for name, text in files.items():
             (root / name).write_text(text)
-        dvc = [sys.executable, "-m", "dvc"]
-        for words in (["git", "init", "-q"], [*dvc, "init", "-q"], [*dvc, "repro", "-q"], ["git", "add", "."]):
-            self.call(*words)
-        self.call("git", "commit", "-qm", "A pipeline")
+        self.git("init", "-q")
+        for command in ("init", "repro"):
+            assert run_module("dvc", command, "-q", cwd=root, environment=self._environment).returncode == 0
+        self.git("add", ".")
+        self.git("commit", "-qm", "A pipeline")
 
-    def call(self, *words: str, code: int = 0) -> str:
-        done = subprocess.run(words, cwd=self._root, env=self._environment, capture_output=True, text=True, check=False)
+    def git(self, *words: str) -> str:
+        return subprocess.check_output(["git", *words], cwd=self._root, env=self._environment, text=True)
+
+    def run(self, *lists: str, code: int = 0) -> str:
+        done = run_module("studies.grid", *lists, cwd=self._root, environment=self._environment)
         printed = done.stdout + done.stderr
         assert done.returncode == code, printed
         assert "Traceback" not in printed
         return printed
-
-    def run(self, *lists: str, code: int = 0) -> str:
-        return self.call(sys.executable, "-m", "studies.grid", *lists, code=code)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def test_a_grid_runs_every_combination_continues_after_a_failure_and_skips_exist
     assert printed.count("Ran experiment(s): grid-") == 1
     lines = [line for line in printed.splitlines() if "[grid-" in line]
     assert ["0.8" in line for line in lines] == [True, False]
-    assert project.call("git", "status", "--porcelain") == ""
+    assert project.git("status", "--porcelain") == ""
 
 
 def test_bad_lists_are_rejected_before_the_first_experiment(project: Project) -> None:
