@@ -59,8 +59,8 @@ params.schema.json: mnist/recipe.py $(VENV)/installed
 test: setup $(VENV)/tools
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy
-	$(BIN)/pytest
+# Side by side, as mypy uses one core.
+	$(BIN)/mypy & $(BIN)/pytest && wait $$!
 
 # Bring every recorded file up to date after a change: dvc.lock, the metrics, the baseline. Takes as long as training.
 record: ready
