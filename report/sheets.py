@@ -75,5 +75,5 @@ def _draw_sheet(tiles: ByteArray, columns: int, title: str, captions: Sequence[s
         sheet.paste(picture, (x + (inner - _TILE) // 2, y))
         draw.text((x + inner // 2, y + _TILE), caption, _INK, font, anchor="ma")
     file = io.BytesIO()
-    sheet.save(file, "PNG", optimize=True)
+    sheet.save(file, "PNG")
     return file.getvalue()
