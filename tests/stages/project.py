@@ -86,7 +86,7 @@ class Project:
             out, err = process.communicate()
             done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
         else:
-            done = run_module(stage, cwd=self.root, environment=os.environ)
+            done = run_module(*stage.split(), cwd=self.root, environment=os.environ)
         assert done.returncode == 1, done.stdout + done.stderr
         assert done.stderr.startswith("error: ")
         assert "Traceback" not in done.stderr

@@ -120,10 +120,7 @@ def test_an_overlay_with_a_fault_is_rejected_by_name(
 ) -> None:
     if text is not None:
         (project.root / file).write_text(text)
-    process = project.start("-m", "studies.seeds", file)
-    _, err = process.communicate()
-    assert process.returncode == 1
-    assert message in err
+    assert message in project.fail(f"studies.seeds {file}")
 
 
 @pytest.mark.usefixtures("_at_root")
