@@ -222,7 +222,8 @@ def test_the_command_of_a_trial_gives_its_validation_accuracy(clone: Clone) -> N
     # Where git does not look.
     (clone.root / ".studies").mkdir(exist_ok=True)
     (clone.root / ".studies/space.yaml").write_text(yaml.safe_dump(space))
-    *_, command = clone.run(sys.executable, "-m", "studies.sweep", ".studies/space.yaml").splitlines()
+    sweep = (sys.executable, "-m", "studies.sweep", ".studies/space.yaml", "--workers", "1")
+    *_, command = clone.run(*sweep).splitlines()
     assert stages_run(clone.run(*shlex.split(command))) == AFTER_TRAINING
     rows = csv.DictReader((clone.root / ".studies/sweep/space/trials.csv").read_text().splitlines())
     (accuracy,) = (row["validation_accuracy"] for row in rows if row["command"] == command)
