@@ -18,7 +18,7 @@ import numpy as np
 from mnist.data.batches import Batches
 from mnist.files import save
 from mnist.nn.training import Epoch, Training
-from mnist.sealed import ModelFileError, Tensors, decode_sealed, encode_sealed
+from mnist.sealed import ModelFileError, Tensors, decode_sealed, encode_sealed, fill
 
 # The fewest seconds between two checkpoints, and the largest fraction of the time that writing them may take.
 _PAUSE = 2.0
@@ -27,12 +27,11 @@ _SHARE = 0.01
 
 def encode_checkpoint(training: Training, batches: Batches) -> bytes:
     """Return the checkpoint file of a training between two epochs: everything that it needs to continue."""
-    tensors = {f"optimizer.{name}": values for name, values in training.optimizer.state.items()}
     description = {
         "history": training.history,
         "generators": {name: generator.bit_generator.state for name, generator in batches.generators.items()},
     }
-    return encode_sealed(tensors | {"theta": training.network.theta}, description)
+    return encode_sealed(_arrays(training), description)
 
 
 def restore_checkpoint(data: bytes, training: Training, batches: Batches) -> None:
@@ -40,24 +39,20 @@ def restore_checkpoint(data: bytes, training: Training, batches: Batches) -> Non
 
     Raises ModelFileError, and changes nothing, if the file is damaged or belongs to another network or optimizer.
     """
-    places = {f"optimizer.{name}": values for name, values in training.optimizer.state.items()}
-    places["theta"] = training.network.theta
     try:
         description, tensors = decode_sealed(data)
         history = [Epoch(*epoch) for epoch in description["history"]]
         generators = {name: _generator(description["generators"][name]) for name in batches.generators}
-        if _layout(tensors) != _layout(places):
-            raise ModelFileError("it belongs to another network or optimizer")
+        fill(_arrays(training), tensors)
     except (ModelFileError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ModelFileError(f"is not a checkpoint of this training: {error}") from error
-    for name, values in tensors.items():
-        places[name][:] = values
     training.history[:] = history
     batches.generators.update(generators)
 
 
-def _layout(arrays: Tensors) -> dict[str, Any]:
-    return {name: (values.shape, values.dtype) for name, values in arrays.items()}
+def _arrays(training: Training) -> Tensors:
+    state = {f"optimizer.{name}": values for name, values in training.optimizer.state.items()}
+    return state | {"theta": training.network.theta}
 
 
 def _generator(bit_generator_state: Any) -> np.random.Generator:

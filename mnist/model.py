@@ -1,6 +1,7 @@
 """A trained model as a file: network, normalisation, class names, calibration and recipe."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,9 @@ from mnist.files import check_file
 from mnist.nn.activations import Output, softmax
 from mnist.nn.arrays import FloatArray
 from mnist.nn.network import Network
-from mnist.novelty import HIDDEN, Novelty, axes_for, novelty_network
+from mnist.novelty import Novelty, axes_for, novelty_network
 from mnist.recipe import ACTIVATIONS
-from mnist.sealed import ModelFileError, Tensors, decode_sealed, encode_sealed
-
-_NOVELTY = "novelty."
+from mnist.sealed import ModelFileError, Tensors, decode_sealed, encode_sealed, fill
 
 OUTPUTS: dict[str, Output] = {**ACTIVATIONS, softmax.name: softmax}
 """The functions that can follow the last matrix product, by the names in a file."""
@@ -106,7 +105,7 @@ def encode_model(model: Model) -> bytes:
         "temperature": model.temperature,
         "novelty": [model.novelty.offset, model.novelty.scale, *model.novelty.factors.tolist(), model.novelty.constant],
     }
-    return encode_sealed(_named(network) | _named_novelty(model.novelty), description)
+    return encode_sealed(_arrays(network, model.novelty), description)
 
 
 def load_model(path: Path) -> Model:
@@ -150,50 +149,31 @@ def _assemble(description: dict[str, Any], tensors: Tensors) -> Model:
             pass
         case _:
             raise ModelFileError(f"it describes a model that this version does not know: {str(description)[:200]}")
-    # Compared before anything is made of a size that only the description gives.
-    classes = len(class_names)
-    shapes = {name: (shape, dtype) for name, shape in _shapes(sizes, bias=bias).items()}
-    shapes |= {name: (shape, "float32") for name, shape in _novelty_shapes(classes).items()}
-    if {name: values.shape for name, values in tensors.items()} != {name: shape for name, (shape, _) in shapes.items()}:
-        raise ModelFileError(f"its weights are not those of a network of {'-'.join(map(str, sizes))} units")
-    if not all(values.dtype == shapes[name][1] and np.isfinite(values).all() for name, values in tensors.items()):
-        raise ModelFileError(f"its weights should all be finite and {dtype}, those of its novelty float32")
+    # Checked before anything of these sizes is made: so far, only the description gives them.
+    if sum(map(math.prod, itertools.pairwise(sizes))) > sum(values.size for values in tensors.values()):
+        raise ModelFileError(f"it has fewer weights than a network of {'-'.join(map(str, sizes))} units")
     network = Network(sizes, ACTIVATIONS[activation], OUTPUTS[output], bias=bias, dtype=dtype)
-    new = novelty_network(classes)
-    for name, part in (_named(network) | _named(new, _NOVELTY)).items():
-        part[:] = tensors[name]
-    means, axes, rest = (tensors[f"{_NOVELTY}{part}"] for part in ("means", "axes", "rest"))
+    classes = len(class_names)
+    shapes = (classes, FEATURES), (classes, axes_for(classes), FEATURES), (classes,)
+    means, axes, rest = (np.empty(shape, np.float32) for shape in shapes)
     inner_offset, inner_scale, *factors, constant = numbers
-    novelty = Novelty(new, inner_offset, inner_scale, means, axes, rest, np.array(factors), constant)
+    novelty = Novelty(
+        novelty_network(classes), inner_offset, inner_scale, means, axes, rest, np.array(factors), constant
+    )
+    fill(_arrays(network, novelty), tensors)
+    if not all(np.isfinite(values).all() for values in tensors.values()):
+        raise ModelFileError("its weights should all be finite")
     normalisation = Normalisation(np.array(offset), np.array(scale))
     return Model(network, normalisation, class_names, recipe, temperature, novelty)
 
 
-def _shapes(sizes: Sequence[int], *, bias: bool, prefix: str = "") -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the weights of all layers by the names that the file uses."""
-    shapes: dict[str, tuple[int, ...]] = {
-        f"{prefix}weights.{layer}": shape for layer, shape in enumerate(itertools.pairwise(sizes))
+def _arrays(network: Network, novelty: Novelty) -> Tensors:
+    """Return all arrays of a model by the names that the file uses."""
+    new = _layers(novelty.network) | {"means": novelty.means, "axes": novelty.axes, "rest": novelty.rest}
+    return _layers(network) | {f"novelty.{name}": values for name, values in new.items()}
+
+
+def _layers(network: Network) -> Tensors:
+    return {f"weights.{layer}": values for layer, values in enumerate(network.weights)} | {
+        f"biases.{layer}": values for layer, values in enumerate(network.biases)
     }
-    if bias:
-        shapes |= {f"{prefix}biases.{layer}": (fan_out,) for layer, fan_out in enumerate(sizes[1:])}
-    return shapes
-
-
-def _novelty_shapes(classes: int) -> dict[str, tuple[int, ...]]:
-    return _shapes((FEATURES, HIDDEN, classes), bias=True, prefix=_NOVELTY) | {
-        f"{_NOVELTY}means": (classes, FEATURES),
-        f"{_NOVELTY}axes": (classes, axes_for(classes), FEATURES),
-        f"{_NOVELTY}rest": (classes,),
-    }
-
-
-def _named(network: Network, prefix: str = "") -> Tensors:
-    """Return the weights of all layers by the names that the file uses."""
-    return {f"{prefix}weights.{layer}": values for layer, values in enumerate(network.weights)} | {
-        f"{prefix}biases.{layer}": values for layer, values in enumerate(network.biases)
-    }
-
-
-def _named_novelty(novelty: Novelty) -> Tensors:
-    gaussians = {f"{_NOVELTY}{part}": getattr(novelty, part) for part in ("means", "axes", "rest")}
-    return _named(novelty.network, _NOVELTY) | gaussians

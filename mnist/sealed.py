@@ -54,6 +54,17 @@ def decode_sealed(data: bytes) -> tuple[dict[str, Any], Tensors]:
     return description, tensors
 
 
+def fill(places: Tensors, tensors: Tensors) -> None:
+    """Copy the arrays of a file into `places`; raises ModelFileError, and copies nothing, if one does not fit."""
+    expected, found = (
+        {name: (part.shape, part.dtype) for name, part in arrays.items()} for arrays in (places, tensors)
+    )
+    if found != expected:
+        raise ModelFileError("its arrays have other names, shapes or types than those of this network")
+    for name, values in tensors.items():
+        places[name][:] = values
+
+
 def _digest(tensors: Tensors, description: dict[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
     for name in sorted(tensors):

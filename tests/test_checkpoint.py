@@ -86,14 +86,14 @@ def assert_rejected(data: bytes, fault: str, training: Training, batches: Batche
     "network", [{"hidden": [6]}, {"hidden": [5], "bias": True}, {"hidden": [5], "dtype": "float64"}], ids=str
 )
 def test_a_checkpoint_of_another_network_is_rejected_and_changes_nothing(network: dict[str, Any]) -> None:
-    assert_rejected(WHOLE, "it belongs to another network or optimizer", *start(network=network))
+    assert_rejected(WHOLE, "other names, shapes or types than those of this network", *start(network=network))
 
 
 @pytest.mark.parametrize("names", [["velocity", "second moment"], ["second moment"], []])
 def test_a_checkpoint_of_another_optimizer_is_rejected_and_changes_nothing(names: list[str]) -> None:
     training, batches = start()
     training.optimizer.state = {name: np.zeros_like(training.network.theta) for name in names}
-    assert_rejected(WHOLE, "it belongs to another network or optimizer", training, batches)
+    assert_rejected(WHOLE, "other names, shapes or types than those of this network", training, batches)
 
 
 @pytest.mark.parametrize(
