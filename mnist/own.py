@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mnist.data.arrays import ByteArray
-from mnist.data.dataset import CLASS_NAMES, PIXELS, SIDE, Dataset, DatasetError, stratified_split
+from mnist.data.dataset import CLASS_NAMES, PIXELS, SIDE, Dataset, DatasetError, read_idx, stratified_split
 from mnist.data.idx import IdxError, encode_idx, parse_idx
 from mnist.data.published import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, owner_of
 from mnist.errors import MnistError
@@ -181,10 +181,5 @@ def _read_csv(path: Path) -> _Part:
 
 def _read_idx(images: Path, labels: Path) -> _Part:
     """Read two IDX files."""
-    pixels, numbers = (parse_idx(path.read_bytes(), path) for path in (images, labels))
-    if pixels.shape[1:] != (SIDE, SIDE) or numbers.shape != pixels.shape[:1]:
-        raise DatasetError(
-            f"{images}: should hold images of {SIDE} x {SIDE} pixels, a label for each in {labels}; the shapes are "
-            f"{pixels.shape} and {numbers.shape}"
-        )
-    return _Part(pixels.reshape(-1, PIXELS), [str(number) for number in numbers])
+    pixels, numbers = read_idx(images, labels)
+    return _Part(pixels, [str(number) for number in numbers])

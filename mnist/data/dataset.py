@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mnist.data.arrays import ByteArray
 from mnist.data.idx import parse_idx
 from mnist.errors import MnistError
-from mnist.files import DamagedFileError, load_json, read_file
+from mnist.files import DamagedFileError, encode_array, load_json, read_file
 
 SIDE = 28
 PIXELS = SIDE * SIDE
@@ -50,15 +50,21 @@ def read_raw(images: Path, labels: Path) -> Dataset:
     """
     names = images.with_name(CLASS_NAMES)
     class_names = tuple(map(str, load_json(names)["class_names"])) if names.exists() else DIGITS
+    pixels, digits = read_idx(images, labels)
+    if digits.max() >= len(class_names):
+        where = int(np.argmax(digits >= len(class_names)))
+        raise DatasetError(f"{labels}: label {where} is {digits[where]}, not a class 0..{len(class_names) - 1}")
+    return Dataset(pixels, digits, class_names)
+
+
+def read_idx(images: Path, labels: Path) -> tuple[ByteArray, ByteArray]:
+    """Return the pixels (images, 784) and the labels (images,) of two IDX files; raises as `read_raw`."""
     pixels, digits = (parse_idx(read_file(path), path) for path in (images, labels))
     if pixels.shape[1:] != (SIDE, SIDE):
         raise DatasetError(f"{images}: should hold images of {SIDE} x {SIDE} pixels, but has shape {pixels.shape}")
     if digits.shape != pixels.shape[:1]:
         raise DatasetError(f"{labels}: has shape {digits.shape}, but {images} holds {len(pixels)} images")
-    if digits.max() >= len(class_names):
-        where = int(np.argmax(digits >= len(class_names)))
-        raise DatasetError(f"{labels}: label {where} is {digits[where]}, not a class 0..{len(class_names) - 1}")
-    return Dataset(pixels.reshape(-1, PIXELS), digits, class_names)
+    return pixels.reshape(-1, PIXELS), digits
 
 
 def stratified_split(dataset: Dataset, count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -106,9 +112,7 @@ def encode_prepared(prepared: Prepared) -> bytes:
     # np.savez would use a variant of zip that Python before 3.11.4 wrote differently.
     with zipfile.ZipFile(file, "w") as archive:
         for name, values in arrays.items():
-            member = io.BytesIO()
-            np.save(member, values, allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), encode_array(values))
     return file.getvalue()
 
 
