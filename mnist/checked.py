@@ -1,14 +1,13 @@
 """YAML files as typed models: every fault is reported by key, value and the values that are allowed."""
 
 import difflib
-import math
 import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 from ruamel.yaml import YAML
@@ -31,22 +30,15 @@ class RecipeError(MnistError):
     """A YAML file that cannot be read, or a value in it that is not allowed."""
 
 
-def read_number(value: object) -> object:
-    """Convert text that is a number, such as 1e-05, which YAML 1.1 reads as text; reject true and false."""
+def reject_bool(value: object) -> object:
+    """Reject true and false, which pydantic would take for 1 and 0."""
     if isinstance(value, bool):
         raise ValueError("should be a number, not true or false")
-    if isinstance(value, str):
-        try:
-            value = int(value) if value.isdecimal() else float(value)
-        except ValueError:
-            raise ValueError("should be a number") from None
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("should be a finite number")
     return value
 
 
-Number = Annotated[float, BeforeValidator(read_number)]
-Count = Annotated[int, BeforeValidator(read_number)]
+Number = Annotated[float, BeforeValidator(reject_bool), AllowInfNan(False)]
+Count = Annotated[int, BeforeValidator(reject_bool)]
 
 
 @dataclass(frozen=True)

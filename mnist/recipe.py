@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 import numpy as np
 from pydantic import BeforeValidator, ConfigDict, Field, StrictBool
 
-from mnist.checked import CheckedFile, Count, KeyOf, Keys, Number, RecipeError, merge, read_number, read_yaml
+from mnist.checked import CheckedFile, Count, KeyOf, Keys, Number, RecipeError, merge, read_yaml, reject_bool
 from mnist.data.batches import Batches, Order, in_file_order, shuffled
 from mnist.data.dataset import PIXELS, Dataset, Prepared, stratified_split
 from mnist.data.deformation import Deformation
@@ -68,7 +68,7 @@ class DataKeys(Keys):
 class NetworkKeys(Keys):
     """`network:` in params.yaml."""
 
-    hidden: list[Annotated[int, Field(ge=1, le=100_000), BeforeValidator(read_number)]] = Field(
+    hidden: list[Annotated[int, Field(ge=1, le=100_000), BeforeValidator(reject_bool)]] = Field(
         max_length=100, description="width of each hidden layer; []: no hidden layer"
     )
     activation: Annotated[str, KeyOf(ACTIVATIONS)] = Field(description="function that each hidden layer applies")

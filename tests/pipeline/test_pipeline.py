@@ -195,7 +195,7 @@ def test_plots_show_writes_a_page_that_needs_no_internet(clone: Clone) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("eta=abc", "eta = 'abc': should be a number"),
+        ("eta=abc", "eta = 'abc': should be a valid number"),
         ("eta=1e30", "training diverged in epoch 1"),
     ],
 )

@@ -162,7 +162,7 @@ def test_a_users_own_pictures_go_through_all_stages_and_are_read(project: Projec
 def test_an_invalid_parameter_stops_every_stage_before_it_touches_anything(stage: str, project: Project) -> None:
     project.set(eta="abc")
     before = project.files(".")
-    assert "params.yaml:\n  eta = 'abc': should be a number" in project.fail(f"stages.{stage}")
+    assert "params.yaml:\n  eta = 'abc': should be a valid number" in project.fail(f"stages.{stage}")
     assert project.files(".") == before
 
 
