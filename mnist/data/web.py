@@ -1,21 +1,27 @@
 """Downloads files from http(s) addresses. Memory is bounded, whatever a server sends; the caller bounds the time."""
 
-import time
 from contextlib import suppress
 from typing import Final
 from urllib.parse import urljoin
 
 import requests
+from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
+from urllib3.util import Retry
 
 from mnist.data.published import RawFile
 from mnist.progress import tqdm
 
 # Seconds without a byte.
 _SILENCE: Final = 10.0
-# Seconds before each retry after a failure of the server, whatever pause the server requests.
-_PAUSES: Final = (0.0, 2.0)
-_SERVER_FAILURES: Final = (429, 500, 502, 503, 504)
+# Two retries after a failure of the server, at once and after two seconds, whatever pause the server requests.
+_RETRIES: Final = Retry(
+    2,
+    status_forcelist=(429, 500, 502, 503, 504),
+    backoff_factor=1,
+    raise_on_status=False,
+    respect_retry_after_header=False,
+)
 _MOST_REDIRECTS: Final = 10
 # The most bytes that one read takes from a server.
 _CHUNK: Final = 1 << 16
@@ -30,7 +36,12 @@ class _NotThereError(SourceError):
 
 
 class _Session(requests.Session):
-    """A session that follows no redirects: requests would read the body of a redirect, which may be endless."""
+    """A session that retries, and follows no redirects: requests would read their bodies, which may be endless."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, HTTPAdapter(max_retries=_RETRIES))
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return None for every response."""
@@ -84,7 +95,7 @@ def _receive(url: str, file: RawFile) -> bytes:
 def _answer(session: requests.Session, url: str) -> requests.Response:
     """Follow redirects, and return the final response with its body unread."""
     for _ in range(_MOST_REDIRECTS):
-        response = _retry(session, url)
+        response = session.get(url, stream=True, timeout=_SILENCE, headers={"Accept-Encoding": "identity"})
         if response.ok and not response.is_redirect:
             return response
         response.close()
@@ -92,18 +103,3 @@ def _answer(session: requests.Session, url: str) -> requests.Response:
             raise _NotThereError(f"answers {response.status_code} {response.reason}")
         url = urljoin(url, response.headers["Location"])
     raise SourceError(f"redirects more than {_MOST_REDIRECTS} times")
-
-
-def _retry(session: requests.Session, url: str) -> requests.Response:
-    """Return the response to a request; retry after a failure of the server."""
-    for pause in (*_PAUSES, None):
-        try:
-            response = session.get(url, stream=True, timeout=_SILENCE, headers={"Accept-Encoding": "identity"})
-            if pause is None or response.status_code not in _SERVER_FAILURES:
-                return response
-            response.close()
-        except (requests.ConnectionError, requests.Timeout):
-            if pause is None:
-                raise
-        time.sleep(pause)
-    raise AssertionError("the last answer is returned or raised")

