@@ -28,11 +28,7 @@ def choose_processes(shards: int) -> int:
 
     The number of processes does not change the result. Raises MnistError if the user's choice is not a number.
     """
-    chosen = os.environ.get(PROCESSES) or count_cores()
-    try:
-        wanted = int(chosen)
-        if wanted < 1:
-            raise ValueError
-    except ValueError:
-        raise MnistError(f"{PROCESSES} = {chosen}: should be a number of processes, 1 or more") from None
-    return min(wanted, shards)
+    chosen = os.environ.get(PROCESSES) or str(count_cores())
+    if not chosen.isdecimal() or int(chosen) < 1:
+        raise MnistError(f"{PROCESSES} = {chosen}: should be a number of processes, 1 or more")
+    return min(int(chosen), shards)

@@ -89,15 +89,6 @@ def source_positions(count: int, deformation: Deformation, rng: np.random.Genera
     return positions
 
 
-def resample(images: ByteArray, positions: FloatArray) -> ByteArray:
-    """Take each pixel from its source position in `positions` (2, 28, 28), with bilinear interpolation.
-
-    `images` (images, 784) and the result have the same shape.
-    """
-    (neighbours,), (weights,) = _interpolate(positions[np.newaxis])
-    return _Blend(len(images))(images, neighbours, weights).copy()
-
-
 def _interpolate(positions: FloatArray) -> tuple[NDArray[np.intp], NDArray[np.uint16]]:
     """Return the four neighbours of each position in a padded image, and their weights.
 
