@@ -65,7 +65,7 @@ test: setup $(VENV)/tools
 # Bring every recorded file up to date after a change: dvc.lock, the metrics, the baseline. Takes as long as training.
 record: ready
 	$(BIN)/dvc repro
-	$(BIN)/python -m stages.report --save-baseline
+	$(BIN)/python -m stages.baseline
 	$(BIN)/dvc repro
 
 # The original notebook's procedure, with its figures beside the printed ones: a minute.

@@ -41,26 +41,14 @@ class Workspace:
         self.report = root / "reports/index.html"
 
 
-def run(stage: Callable[..., None], description: str | None, **switches: str) -> None:
-    """Run a stage as a command, with the recipe of params.yaml, in the current folder.
-
-    Parameters
-    ----------
-    stage : (recipe, workspace, **switches) -> None
-    description : str
-        The help of the command.
-    **switches : str
-        The help of each option: `save_baseline="..."` adds `--save-baseline`, which the stage gets as True or False.
-    """
-    parser = argparse.ArgumentParser(description=description)
-    for name, meaning in switches.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=meaning)
-    arguments = parser.parse_args()
+def run(stage: Callable[[Recipe, Workspace], None], description: str | None) -> None:
+    """Run a stage as a command, with the recipe of params.yaml, in the current folder; `description` is its help."""
+    argparse.ArgumentParser(description=description).parse_args()
     with plain_errors():
         remove_leftovers()
         # Check the whole recipe, even if the stage needs only a part: a fault should show before an hour of work.
         try:
-            stage(Recipe.load(PARAMS), Workspace(Path()), **vars(arguments))
+            stage(Recipe.load(PARAMS), Workspace(Path()))
         except BaseException:
             if running := os.environ.get("DVC_STAGE"):
                 restore_outputs(running)

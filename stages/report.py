@@ -9,7 +9,7 @@ from mnist.data.dataset import PIXELS, load_prepared
 from mnist.data.deformation import Deformation, deform
 from mnist.errors import MnistError
 from mnist.examples import EXAMPLE, worst_mistakes
-from mnist.files import DamagedFileError, encode_json, load_array, load_csv, load_json, load_numbers, save
+from mnist.files import DamagedFileError, load_array, load_csv, load_json, load_numbers, save
 from mnist.model import load_model
 from mnist.nn.training import Epoch
 from mnist.recipe import Recipe
@@ -23,11 +23,10 @@ ROWS, COLUMNS = 6, 10
 PROTOTYPES = 500
 
 
-def report(recipe: Recipe, workspace: Workspace, *, save_baseline: bool = False) -> None:
-    """Write the page and the pictures, and the baseline if `save_baseline` is set."""
+def report(recipe: Recipe, workspace: Workspace) -> None:
+    """Write the page and the pictures."""
     model, scores = load_model(workspace.model), load_json(workspace.scores)
     examples = load_array(workspace.examples, EXAMPLE)
-    baseline = {"parameters": model.recipe, "metrics": scores} if save_baseline else load_baseline()
     deformation = Deformation(**recipe.deformation.model_dump())
     training = load_prepared(workspace.prepared).training
     rng = recipe.generator("deformation")
@@ -43,7 +42,7 @@ def report(recipe: Recipe, workspace: Workspace, *, save_baseline: bool = False)
         examples=examples,
         prototypes=choose_prototypes(training, max(1, PROTOTYPES // len(training.class_names))),
         training_digits=None if deformation.is_none else training_digits,
-        baseline=baseline,
+        baseline=load_baseline(),
     )
     try:
         page = render(results, workspace.chart_scripts.read_text(encoding="utf-8"))
@@ -68,7 +67,6 @@ def report(recipe: Recipe, workspace: Workspace, *, save_baseline: bool = False)
                 training_digits, COLUMNS, "Training images: each row begins with the original, deformed versions follow"
             ),
         }
-        | ({BASELINE: encode_json(baseline)} if save_baseline else {})
     )
     print(f"{workspace.report}: {len(page) / 1e6:.1f} MB; open it in a browser")
 
@@ -82,4 +80,4 @@ def load_baseline() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(report, __doc__, save_baseline="also save this run as the baseline for later comparisons")
+    run(report, __doc__)

@@ -32,7 +32,7 @@ def test_the_page_leads_to_a_smaller_project_that_runs_and_passes_its_tests(tmp_
     for command in commands:
         if command == "make record":
             # What it runs, in the environment that is there.
-            for line in ("dvc repro", "python -m stages.report --save-baseline", "dvc repro"):
+            for line in ("dvc repro", "python -m stages.baseline", "dvc repro"):
                 clone.run(*line.split())
         elif command != "make test":
             clone.run("sh", "-ec", command)

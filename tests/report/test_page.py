@@ -302,7 +302,7 @@ def test_a_damaged_or_missing_input_is_named_and_the_last_page_stays(workspace: 
 
 def test_the_command_saves_this_run_as_the_baseline(workspace: Workspace, results: Results, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "stages.report", "--save-baseline"],
+        [sys.executable, "-m", "stages.baseline"],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -310,4 +310,5 @@ def test_the_command_saves_this_run_as_the_baseline(workspace: Workspace, result
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert load_json(tmp_path / BASELINE) == {"parameters": results.model.recipe, "metrics": results.scores}
+    run_report(tmp_path)
     assert comparison(workspace.report.read_text(encoding="utf-8")).startswith("This run has the parameters")

@@ -74,7 +74,7 @@ def test_the_end_of_make_reports_figures_that_differ_from_the_recorded_ones(proj
     scores = json.loads((project.root / "metrics/scores.json").read_text())
     accuracy = scores["test"]["accuracy"]
     assert project.run("stages.closing").count("\n") == 3  # the recorded run had other hyperparameters
-    project.run("stages.report --save-baseline")
+    project.run("stages.baseline")
     out = project.run("stages.closing")
     assert out.startswith(f"\nTest accuracy {accuracy:.2%}. Open reports/index.html in a browser")
     assert "machine's own" not in out
