@@ -3,13 +3,11 @@
 import difflib
 import reprlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, core_schema
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, NodeEvent, ScalarEvent
@@ -41,22 +39,15 @@ Number = Annotated[float, BeforeValidator(reject_bool), AllowInfNan(False)]
 Count = Annotated[int, BeforeValidator(reject_bool)]
 
 
-@dataclass(frozen=True)
-class KeyOf:
-    """Annotates text that should be a key of a table; the table may get more keys later."""
+def key_of(table: Mapping[str, object]) -> BeforeValidator:
+    """Annotate text that should be a key of a table, which may get more keys later; the JSON schema lists those now."""
 
-    table: Mapping[str, object]
-
-    def __get_pydantic_core_schema__(self, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Check the value before pydantic does; the JSON schema lists the keys that the table has now."""
-        return core_schema.no_info_before_validator_function(
-            self._check, handler(source), json_schema_input_schema=core_schema.literal_schema(list(self.table))
-        )
-
-    def _check(self, value: object) -> object:
-        if not isinstance(value, str) or value not in self.table:
-            raise ValueError(f"should be one of {', '.join(self.table)}")
+    def check(value: object) -> object:
+        if not isinstance(value, str) or value not in table:
+            raise ValueError(f"should be one of {', '.join(table)}")
         return value
+
+    return BeforeValidator(check, json_schema_input_type=Literal[*table])
 
 
 class Keys(BaseModel):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 import numpy as np
 from pydantic import BeforeValidator, ConfigDict, Field, StrictBool
 
-from mnist.checked import CheckedFile, Count, KeyOf, Keys, Number, RecipeError, merge, read_yaml, reject_bool
+from mnist.checked import CheckedFile, Count, Keys, Number, RecipeError, key_of, merge, read_yaml, reject_bool
 from mnist.data.batches import Batches, Order, in_file_order, shuffled
 from mnist.data.dataset import PIXELS, Dataset, Prepared, stratified_split
 from mnist.data.deformation import Deformation
@@ -56,11 +56,11 @@ _SPAWN_KEYS: dict[Purpose, int] = {"split": 0, "weights": 1, "shuffling": 2, "de
 class DataKeys(Keys):
     """`data:` in params.yaml."""
 
-    dataset: Annotated[str, KeyOf({**DATASETS, OWN: None})] = Field(
+    dataset: Annotated[str, key_of({**DATASETS, OWN: None})] = Field(
         description="mnist: handwritten digits; fashion-mnist: clothes; own: your images in data/own"
     )
     validation: Count = Field(ge=0, description="training images held back to measure progress; 0: none")
-    normalize: Annotated[str, KeyOf(NORMALIZERS)] = Field(
+    normalize: Annotated[str, key_of(NORMALIZERS)] = Field(
         description="pixels 0..255 -> unit: 0..1; standardize: mean 0, standard deviation 1"
     )
 
@@ -71,9 +71,9 @@ class NetworkKeys(Keys):
     hidden: list[Annotated[int, Field(ge=1, le=100_000), BeforeValidator(reject_bool)]] = Field(
         max_length=100, description="width of each hidden layer; []: no hidden layer"
     )
-    activation: Annotated[str, KeyOf(ACTIVATIONS)] = Field(description="function that each hidden layer applies")
+    activation: Annotated[str, key_of(ACTIVATIONS)] = Field(description="function that each hidden layer applies")
     bias: StrictBool = Field(description="true: each layer adds a bias")
-    initializer: Annotated[str, KeyOf(INITIALIZERS)] = Field(
+    initializer: Annotated[str, key_of(INITIALIZERS)] = Field(
         description="variance of initial weights: he_normal: 2 / fan-in; lecun_normal: 1 / fan-in; standard_normal: 1"
     )
     dtype: Literal["float32", "float64"] = Field(description="precision of all arithmetic")
@@ -109,19 +109,19 @@ class Recipe(CheckedFile):
     epochs: Count = Field(ge=1, le=1_000_000, description="passes over the training images")
     batch_size: Count = Field(ge=1, description="images in one update")
     shards: Count = Field(ge=1, le=64, description="parts of each batch; one process for each can train on them")
-    optimizer: Annotated[str, KeyOf(OPTIMIZERS)] = Field(description="how a gradient changes the weights")
-    schedule: Annotated[str, KeyOf(SCHEDULES)] = Field(description="how eta decreases to 0; constant: it does not")
+    optimizer: Annotated[str, key_of(OPTIMIZERS)] = Field(description="how a gradient changes the weights")
+    schedule: Annotated[str, key_of(SCHEDULES)] = Field(description="how eta decreases to 0; constant: it does not")
     weight_decay: Number = Field(
         ge=0, le=1, description="each update reduces all weights and biases by eta times this fraction; 0: none"
     )
-    loss: Annotated[str, KeyOf(LOSSES)] = Field(description="the function that training minimises")
-    reduction: Annotated[str, KeyOf(REDUCTIONS)] = Field(
+    loss: Annotated[str, key_of(LOSSES)] = Field(description="the function that training minimises")
+    reduction: Annotated[str, key_of(REDUCTIONS)] = Field(
         description="an update uses the mean or the sum of the gradients of a batch"
     )
     negligible: Number = Field(
         ge=0, lt=1, description="training skips images without an output error above this; 0: it skips none"
     )
-    order: Annotated[str, KeyOf(ORDERS)] = Field(
+    order: Annotated[str, key_of(ORDERS)] = Field(
         description="shuffled: a new order in each epoch; file: the order of the file, without a partial last batch"
     )
     data: DataKeys = Field(description="the images that the network learns from")

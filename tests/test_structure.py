@@ -51,7 +51,6 @@ MAY_IMPORT = {
 # Where each library is used; NumPy may be used everywhere.
 HOMES = {
     "pydantic": {"mnist.checked", "mnist.recipe", "studies.sweep"},
-    "pydantic_core": {"mnist.checked"},
     "ruamel": {"mnist.checked"},
     "yaml": {"studies"},
     "requests": {"mnist.data.web"},
