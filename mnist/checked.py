@@ -2,7 +2,7 @@
 
 import difflib
 import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -55,6 +55,16 @@ class Keys(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @classmethod
+    def fields(cls, prefix: str = "") -> dict[str, FieldInfo]:
+        """Return all keys in order; a key in a group has the name `group.key`."""
+        found: dict[str, FieldInfo] = {}
+        for name, field in cls.model_fields.items():
+            found[prefix + name] = field
+            if isinstance(field.annotation, type) and issubclass(field.annotation, Keys):
+                found |= field.annotation.fields(f"{prefix}{name}.")
+        return found
+
 
 class CheckedFile(Keys):
     """A file of known keys."""
@@ -75,17 +85,10 @@ class CheckedFile(Keys):
             raise RecipeError("\n  ".join([f"{source}:", *faults[:_FAULTS], *more])) from None
 
     @classmethod
-    def fields(cls) -> dict[str, FieldInfo]:
-        """Return all keys in order; a key in a group has the name `group.key`."""
-        return dict(_fields(cls))
-
-    @classmethod
     def _describe(cls, fault: Any) -> str:
         """Describe one of pydantic's findings in a line: key, value, allowed values, meaning of the key."""
         fields, parts = cls.fields(), [str(part) for part in fault["loc"]]
         key = next((name for end in range(len(parts), 0, -1) if (name := ".".join(parts[:end])) in fields), "")
-        if not key and fault["type"] != "extra_forbidden":
-            return f"{shorten(fault['input'])}: cannot be a key, which should be text"
         if fault["type"] == "extra_forbidden":
             alike = difflib.get_close_matches(parts[-1], [name.split(".")[-1] for name in fields], n=1)
             known = [name for name in fields if alike and name.split(".")[-1] == alike[0]]
@@ -98,13 +101,6 @@ class CheckedFile(Keys):
         place = ".".join([key, *(str(part) for part in fault["loc"] if isinstance(part, int))])
         rule = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
         return f"{place} = {shorten(fault['input'])}: {rule} {meaning}"
-
-
-def _fields(keys: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    for name, field in keys.model_fields.items():
-        yield prefix + name, field
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Keys):
-            yield from _fields(field.annotation, f"{prefix}{name}.")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

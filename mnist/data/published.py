@@ -2,15 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from mnist.errors import MnistError
 from mnist.files import sha256_of
 
-TRAIN_IMAGES: Final = "train-images-idx3-ubyte"
-TRAIN_LABELS: Final = "train-labels-idx1-ubyte"
-TEST_IMAGES: Final = "t10k-images-idx3-ubyte"
-TEST_LABELS: Final = "t10k-labels-idx1-ubyte"
+TRAIN_IMAGES = "train-images-idx3-ubyte"
+TRAIN_LABELS = "train-labels-idx1-ubyte"
+TEST_IMAGES = "t10k-images-idx3-ubyte"
+TEST_LABELS = "t10k-labels-idx1-ubyte"
 
 
 class RawFile(NamedTuple):
@@ -37,7 +37,7 @@ DATASETS = {
 """`data.dataset` in params.yaml -> the data set."""
 
 
-OWN: Final = "own"
+OWN = "own"
 """The value of `data.dataset` for the user's own data."""
 
 

