@@ -165,10 +165,10 @@ def _read_csv(path: Path) -> _Part:
             for number, row in enumerate(csv.reader(file), start=1):
                 if number == 1 and len(row) > 1 and not row[1].strip().isdecimal():
                     continue
-                pixels = np.array(row[1:], np.int64)
-                if pixels.shape != (PIXELS,) or pixels.min() < 0 or pixels.max() > 255 or not row[0].strip():
+                pixels = np.array(row[1:], np.uint8)
+                if pixels.shape != (PIXELS,) or not row[0].strip():
                     raise ValueError("not a label and 784 pixels")
-                images.append(pixels.astype(np.uint8))
+                images.append(pixels)
                 names.append(row[0].strip())
         except (ValueError, OverflowError, csv.Error) as error:
             raise DatasetError(
