@@ -89,6 +89,9 @@ class CheckedFile(Keys):
         """Describe one of pydantic's findings in a line: key, value, allowed values, meaning of the key."""
         fields, parts = cls.fields(), [str(part) for part in fault["loc"]]
         key = next((name for end in range(len(parts), 0, -1) if (name := ".".join(parts[:end])) in fields), "")
+        if not key and fault["type"] != "extra_forbidden":
+            # A lone half of a surrogate pair.
+            return f"{shorten(fault['input'])}: cannot be a key, which should be text"
         if fault["type"] == "extra_forbidden":
             alike = difflib.get_close_matches(parts[-1], [name.split(".")[-1] for name in fields], n=1)
             known = [name for name in fields if alike and name.split(".")[-1] == alike[0]]

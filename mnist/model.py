@@ -115,6 +115,9 @@ def load_model(path: Path) -> Model:
     """
     check_file(path)
     try:
+        # Some files of Linux's /proc have no size, and reading them waits forever.
+        if not path.stat().st_size:
+            raise ModelFileError("it is not readable: it is empty")
         description, tensors = decode_sealed(path.read_bytes())
         return _assemble(description, tensors)
     except (ModelFileError, ValueError, RecursionError) as error:

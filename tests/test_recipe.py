@@ -203,6 +203,13 @@ def test_the_error_for_an_unknown_key_suggests_the_nearest_one(
     assert len(fault) < 150
 
 
+def test_half_a_character_cannot_be_a_key(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(json.dumps(VALUES | {"\ud800": 1}))
+    with pytest.raises(RecipeError, match="cannot be a key, which should be text"):
+        Recipe.load(path)
+
+
 @pytest.mark.parametrize("key", FIELDS)
 def test_no_key_may_be_missing(key: str, path: Path) -> None:
     values = json.loads(json.dumps(VALUES))

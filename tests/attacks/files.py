@@ -247,6 +247,8 @@ def models() -> Iterator[Case]:
         "normalisation": [0.0, 255.0],
         "class_names": [str(digit) for digit in range(10)],
         "recipe": VALUES,
+        "temperature": 1.0,
+        "novelty": [0.1, 2.0, 0.2, 0.25, 0.1, -1.5],
     }
     for name, changed in _mutations(like, rng, 90):
         yield Case("models", name, rng.choice(commands), described(changed))
