@@ -17,9 +17,9 @@ from typing import Any
 from benchmarks.accuracy import Passed
 from benchmarks.busy import Company
 from benchmarks.machine import RESULTS
-from benchmarks.nonsense import Flagged
 from benchmarks.paper import Read
 from benchmarks.race import Row
+from benchmarks.unknown import Flagged
 from mnist.checked import flatten, read_yaml
 from mnist.errors import plain_errors
 from mnist.files import save

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks import accuracy, machine, nonsense, paper, publish, race
+from benchmarks import accuracy, machine, paper, publish, race, unknown
 from benchmarks.contestants import PROJECT, RACERS
 from benchmarks.turns import take_turns
 from benchmarks.work import Work
@@ -184,14 +184,16 @@ def test_the_benchmark_of_paper_writes_its_table(
     assert "| 1 | lined, table | 3 | " in publish.make_table(tmp_path / "paper.csv")
 
 
-def test_nonsense_is_flagged_and_digits_are_not(trained: TrainedProject, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_images_are_flagged_and_digits_are_not(
+    trained: TrainedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(trained.root)
-    monkeypatch.setattr(nonsense, "TIMES", 2)
-    monkeypatch.setattr(nonsense, "FONTS", Path("none"))
-    monkeypatch.setattr(sys, "argv", ["nonsense"])
-    nonsense.main()
-    file = machine.RESULTS / "nonsense.csv"
-    flagged = {row["kind"]: float(row["flagged"]) for row in load_csv(file, nonsense.Flagged._fields)}
+    monkeypatch.setattr(unknown, "TIMES", 2)
+    monkeypatch.setattr(unknown, "FONTS", Path("none"))
+    monkeypatch.setattr(sys, "argv", ["unknown"])
+    unknown.main()
+    file = machine.RESULTS / "unknown.csv"
+    flagged = {row["kind"]: float(row["flagged"]) for row in load_csv(file, unknown.Flagged._fields)}
     assert flagged.pop("test digits") < 0.05
     assert flagged.pop("letters of fonts that are digits too") < flagged["letters of fonts"]
     assert flagged.pop("drawn letters that are digits too") < flagged["drawn letters"]

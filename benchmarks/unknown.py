@@ -1,8 +1,8 @@
-"""Nonsense: letters, shapes, scribbles and other things that are no digits, and how many of them are flagged as such.
+"""Unknown images: letters, shapes, scribbles and other things that are no digits, and how many of them are flagged.
 
 Letters come from the fonts that are there and from strokes. The unsteady hand of `studies.hands` draws strokes, with
 random widths and slants. The test images of the data set show how many real digits are flagged wrongly. Writes
-`benchmarks/results/nonsense.csv`.
+`benchmarks/results/unknown.csv`.
 """
 
 import argparse
@@ -238,7 +238,7 @@ def main() -> None:
         rows = [
             Flagged(kind, len(some), float(np.mean(model.read(some).novelty > KNOWN))) for kind, some in images.items()
         ]
-        save_results("nonsense", rows, seed=seed)
+        save_results("unknown", rows, seed=seed)
         print(*(f"{row.kind:40}{row.images:6}{row.flagged:8.1%}" for row in rows), sep="\n")
 
 
